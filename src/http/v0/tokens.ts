@@ -2,6 +2,7 @@ import { Elysia } from "elysia"
 import type { TokensRequest, TokensResult } from "../../domain/tokens"
 import type { Engine } from "../../engine/contract"
 import { InvalidRequest } from "../../errors/request"
+import { breathe } from "../../lib/async/breathe"
 import { BODY_BYTES, COUNTS, NUMBERS, TEXTS } from "../../limits"
 import { abortControllerFor } from "../context/consume"
 import { mayBeSilent } from "../context/idle"
@@ -31,7 +32,7 @@ export function tokenRoutes(engine: Engine, readGeneration: ReadGeneration) {
       "/v0/tokenize",
       async ({ request, server }): Promise<TokenizeBody> => {
         mayBeSilent(request, server)
-        return toTokenizeBody(await ask(request, toTokenizeRequest))
+        return await toTokenizeBody(await ask(request, toTokenizeRequest))
       },
       { parse: "none" },
     )
@@ -83,20 +84,26 @@ function toDetokenizeRequest(fields: Fields): TokensRequest {
   return { kind: "detokenize", ...(model !== undefined && { model }), tokens }
 }
 
-function toTokenizeBody({ tokens, pieces }: TokensResult): TokenizeBody {
+async function toTokenizeBody({ tokens, pieces }: TokensResult): Promise<TokenizeBody> {
   const body = { tokens: Array.from(tokens), count: tokens.length }
   if (pieces === undefined) return body
   const decoder = new TextDecoder("utf-8", { fatal: true })
+  const texts: (string | readonly number[])[] = []
   let at = 0
-  return {
-    ...body,
-    pieces: Array.from(pieces.lengths, (length) => {
-      const bytes = pieces.bytes.subarray(at, (at += length))
-      try {
-        return decoder.decode(bytes)
-      } catch {
-        return Array.from(bytes) // a part of a character
-      }
-    }),
+  for (const length of pieces.lengths) {
+    texts.push(textOrBytes(pieces.bytes.subarray(at, (at += length)), decoder))
+    if (texts.length % PIECES_AT_A_TIME === 0) await breathe()
+  }
+  return { ...body, pieces: texts }
+}
+
+/** Pieces that are decoded at a time: some milliseconds. */
+const PIECES_AT_A_TIME = 16_384
+
+function textOrBytes(bytes: Uint8Array, decoder: TextDecoder): string | readonly number[] {
+  try {
+    return decoder.decode(bytes)
+  } catch {
+    return Array.from(bytes) // a part of a character
   }
 }
