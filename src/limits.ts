@@ -114,6 +114,11 @@ export const TEXTS = {
   biasedText: { maxLength: 64 },
   /** Input of a model: bounded by the body, and exactly by the model's context. */
   prompt: { maxLength: BODY_BYTES.generation },
+  /**
+   * A text that is tokenized whole, which cannot be interrupted: at worst 5 s. Four times what any model that embeds
+   * reads, and half a million tokens of a text that is only counted.
+   */
+  tokenized: { maxLength: 2 * MIB },
   /** Five hours of speech, synthesised sentence by sentence. OpenAI's limit is 4096. */
   speech: { maxLength: 250_000 },
   /** OpenAI's limit. Accepted, but ignored. */
@@ -240,6 +245,8 @@ export const PRODUCTS = {
   sequences: 2048,
   /** Prompts × biases: each prompt is sent to its worker with all of them. */
   biases: 131_072,
+  /** Prompts × characters of a schema or grammar: each prompt is sent to its worker with it, and answered with it. */
+  constraintCharacters: 4 * MIB,
   /** Characters of the query × documents: it is read with each of them. */
   rankedCharacters: 32 * MIB,
   /** Characters of the prompts × choices, where every choice echoes the prompt. */
@@ -409,6 +416,14 @@ export const MOST_SCHEMA_PARTS = 10_000
 
 /** Characters of a schema as JSON, an expression, a grammar, or all choices together. Compiled off the event loop. */
 export const MOST_CONSTRAINT_CHARACTERS = 256 * KIB
+
+/** A schema as JSON, with the values in it: `const`, `enum`, `examples`, which are not limited by {@link GRAMMAR_DEPTH}. */
+export const SCHEMA: NestedBound = {
+  /** As of {@link TOOLS}. */
+  depth: 192,
+  values: 131_072,
+  characters: MOST_CONSTRAINT_CHARACTERS,
+}
 
 /** Levels of schemas, groups or parentheses within each other: their readers are recursive. */
 export const GRAMMAR_DEPTH = 64

@@ -10,6 +10,12 @@ export interface Token {
   readonly line: number
 }
 
+/**
+ * Tokens of all actions, and of the actions themselves one each: hundreds in published templates. A server translates
+ * them between requests, 10 µs each.
+ */
+const MAX_TOKENS = 16_384
+
 export type Part =
   | { readonly type: "text"; readonly text: string; readonly line: number }
   | { readonly type: "action"; readonly tokens: readonly Token[]; readonly line: number }
@@ -40,6 +46,7 @@ class Lexer {
   readonly #parts: Part[] = []
   readonly #lines: LineCounter
   #at = 0
+  #count = 0
 
   constructor(source: string) {
     this.#source = source
@@ -73,6 +80,7 @@ class Lexer {
     for (;;) {
       const closing = this.#match(CLOSING)
       if (closing !== undefined) {
+        this.#countOne(line)
         this.#parts.push({ type: "action", tokens, line })
         return closing[1] !== undefined
       }
@@ -81,8 +89,14 @@ class Lexer {
       if (isApart && this.#source.startsWith("}}", this.#at)) continue
       const at = this.#lines.at(this.#at)
       if (this.#at >= this.#source.length) throw new GoTemplateFault("'{{' is never closed by '}}'", line)
+      this.#countOne(at)
       tokens.push({ ...this.#takeToken(at), isApart, line: at })
     }
+  }
+
+  #countOne(line: number): void {
+    if (++this.#count > MAX_TOKENS)
+      throw new GoTemplateFault(`the template has more than ${MAX_TOKENS} words and actions`, line)
   }
 
   #takeToken(line: number): Pick<Token, "kind" | "text"> {

@@ -2,11 +2,12 @@ import type { ChatRequest, OutputConstraint, ReasoningOptions } from "../../doma
 import type { Tool, ToolUse } from "../../domain/tools"
 import { InvalidRequest } from "../../errors/request"
 import { shorten } from "../../lib/text/shorten"
-import { COUNTS, MOST_CONSTRAINT_CHARACTERS, NUMBERS, SHOWN, TEXTS, TOOLS } from "../../limits"
+import { COUNTS, NUMBERS, SHOWN, TEXTS, TOOLS } from "../../limits"
 import { checkText, defined, Fields, invalidField } from "../read/fields"
 import type { HeaderOptions } from "../read/headers"
 import { isJsonObject, type JsonObject } from "../read/json-body"
 import { readModelOptions } from "../read/options"
+import { checkSchema } from "../read/output-constraint"
 import { readSampling } from "../read/sampling"
 import { checkCallable, checkTools, readFunction } from "../read/tools"
 import { readAnthropicMessages } from "./messages"
@@ -89,11 +90,7 @@ function readOutput(fields: Fields, config: Fields): OutputConstraint | undefine
       "output_config.format.schema is required: the schema of the answer",
       "output_config",
     )
-  if (JSON.stringify(schema).length > MOST_CONSTRAINT_CHARACTERS)
-    throw new InvalidRequest(
-      `output_config.format.schema must have at most ${MOST_CONSTRAINT_CHARACTERS} characters`,
-      "output_config",
-    )
+  checkSchema("output_config.format.schema", schema)
   return { type: "schema", schema, isStrict: false }
 }
 

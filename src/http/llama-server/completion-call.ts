@@ -6,6 +6,7 @@ import { checkText, defined, Fields } from "../read/fields"
 import type { HeaderOptions } from "../read/headers"
 import { isJsonObject, type JsonObject } from "../read/json-body"
 import { readGenerationOptions, readReplyOptions, type ReplyOptions } from "../read/options"
+import { checkProducts } from "../read/products"
 import { readPrompts } from "../read/prompts"
 
 /** Fields of native completions that change the answer and have no counterpart here. Others are ignored. */
@@ -32,6 +33,7 @@ export function toNativeCall(body: JsonObject, headers: HeaderOptions = {}): Nat
   const prompt = textOfPrompt(fields.unchecked("prompt"))
   const prompts = readPrompts(Array.isArray(prompt) ? prompt.map(textOfPrompt) : prompt)
   const shared = readShared(fields, headers)
+  checkProducts(prompts, shared)
   return {
     requests: prompts.map((each) => ({ ...shared, prompt: each })),
     isList: Array.isArray(prompt) && typeof prompt[0] !== "number",

@@ -1,6 +1,7 @@
 import { Elysia } from "elysia"
 import type { GenerationEvent } from "../../domain/chat"
 import type { Engine } from "../../engine/contract"
+import { InternalError } from "../../errors/base"
 import { BODY_BYTES } from "../../limits"
 import { abortControllerFor, consume } from "../context/consume"
 import { mayBeSilent } from "../context/idle"
@@ -68,14 +69,24 @@ interface Answered extends Indexed<GenerationEvent> {
   readonly ending?: Ending | undefined
 }
 
-function start(
-  { engine }: NativeContext,
-  { call, client, requestContext }: Run,
-): AsyncIterableIterator<Indexed<GenerationEvent>> {
-  const sources = call.requests.map(
-    (request) => () => requestContext.takeModelFrom(engine.complete(request, client.signal)),
-  )
-  return merge(sources, PROMPTS_AT_A_TIME)
+/** Each prompt's ending is made beside its answer: nobody waits for it before the first token. */
+async function* answered(context: NativeContext, run: Run): AsyncIterableIterator<Answered> {
+  const { call, client, requestContext } = run
+  const endings: (Promise<Ending> | undefined)[] = []
+  const sources = call.requests.map((request, index) => () => {
+    const ending = endingOf(context, run, index)
+    // If it fails, so does the request itself, unless it is given up before.
+    ending.catch(() => {})
+    endings[index] = ending
+    return requestContext.takeModelFrom(context.engine.complete(request, client.signal))
+  })
+  for await (const event of merge(sources, PROMPTS_AT_A_TIME)) {
+    if (event.value.type !== "done") yield event
+    else {
+      yield { ...event, ending: await endings[event.index] }
+      delete endings[event.index]
+    }
+  }
 }
 
 async function whole(context: NativeContext, run: Run): Promise<Response> {
@@ -107,15 +118,6 @@ async function whole(context: NativeContext, run: Run): Promise<Response> {
   return Response.json(only !== undefined && others.length === 0 && !call.isList ? only : bodies)
 }
 
-/** The endings are made beside the answers: nobody waits for them before the first token. */
-async function* answered(context: NativeContext, run: Run): AsyncIterableIterator<Answered> {
-  const endings = endingsOf(context, run)
-  // If it fails, so does the request itself, unless it is given up before.
-  endings.catch(() => {})
-  for await (const event of start(context, run))
-    yield event.value.type === "done" ? { ...event, ending: (await endings)[event.index] } : event
-}
-
 async function streamed(context: NativeContext, run: Run): Promise<Response> {
   const { call, client, requestContext } = run
   const streams = call.requests.map((request, index) => new CompletionStream(call, request, index))
@@ -134,16 +136,22 @@ async function streamed(context: NativeContext, run: Run): Promise<Response> {
   })
 }
 
-/** The prompts as the model sees them, and the effective parameters. */
-function endingsOf({ engine }: NativeContext, { call, client }: Run): Promise<readonly Ending[]> {
-  return Promise.all(
-    call.requests.map(async (request, index) => ({
-      request,
-      index,
-      stream: call.reply.stream,
-      timingsPerToken: call.reply.timingsPerToken,
-      model: (await engine.resolve(request.model, request.kind)).name,
-      rendered: await engine.render(request, client.signal),
-    })),
-  )
+/** The prompt as the model sees it, and the effective parameters. */
+async function endingOf(
+  { engine }: NativeContext,
+  { call: { requests, reply }, client }: Run,
+  index: number,
+): Promise<Ending> {
+  const request = requests[index]
+  if (request === undefined) throw new InternalError(`there is no prompt ${index}`)
+  const { name: model } = await engine.resolve(request.model, request.kind)
+  const rendered = await engine.render(request, client.signal)
+  return {
+    request,
+    index,
+    stream: reply.stream,
+    timingsPerToken: reply.timingsPerToken,
+    model,
+    rendered,
+  }
 }

@@ -40,7 +40,7 @@ export function nativeTokenRoutes(engine: Engine) {
         const asked = { kind: "tokenize", model, text, addSpecial, parseSpecial, withPieces } as const
         const { tokens, pieces } = await engine.tokens(asked, signal)
         if (pieces === undefined) return { tokens: Array.from(tokens) }
-        return { tokens: toPieces(pieces).map((piece, place) => ({ id: tokens[place], piece })) }
+        return { tokens: (await toPieces(pieces)).map((piece, place) => ({ id: tokens[place], piece })) }
       },
       { parse: "none" },
     )

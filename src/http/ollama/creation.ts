@@ -42,23 +42,30 @@ export function readCreation(fields: Fields, store: Store): Creation {
   for (const unsupported of ["quantize", "quantization", "draft_files", "renderer", "parser"])
     if (isGiven(fields.unchecked(unsupported)))
       throw new Unsupported(`${unsupported} is not supported yet`, unsupported)
+  const files = blobsOf("files", fields)
+  const adapters = blobsOf("adapters", fields)
+  const blobs: readonly NamedBlob[] = [...files, ...adapters]
   const bodies: InstructionBody[] = [
-    ...sources(fields, store),
+    ...sources(fields, store, files, adapters),
     ...texts(fields),
     ...parameters(fields),
     ...messages(fields),
   ]
   const instructions = bodies.map((body, index): Instruction => ({ ...body, line: index + 1 }))
-  return { run: (options) => run(name, instructions, options) }
+  return { run: (options) => run(name, instructions, blobs, options) }
 }
 
 async function run(
   name: ModelName,
   instructions: readonly Instruction[],
+  blobs: readonly NamedBlob[],
   { library, signal, report }: CreationOptions,
 ): Promise<ModelSummary> {
   const { createModel } = await import("../../store/create/create")
   const { store } = library
+  for (const { field, digest } of blobs)
+    if (!(await store.blobs.has(digest)))
+      throw new InvalidRequest(`${field}: there is no blob ${digest}; upload it to /api/blobs first`, field)
   const pull = async (reference: string): Promise<string> =>
     (await library.pull(reference, { isInsecure: false, signal, onEvent: report })).name
   return await createModel({
@@ -82,11 +89,15 @@ function isGiven(value: unknown): boolean {
   return value !== undefined && value !== ""
 }
 
-function sources(fields: Fields, store: Store): readonly InstructionBody[] {
+function sources(
+  fields: Fields,
+  store: Store,
+  files: readonly NamedBlob[],
+  adapters: readonly NamedBlob[],
+): readonly InstructionBody[] {
   const from = fields.text("from", MODEL_TEXTS.line)
   if (from !== undefined && from !== "") parseModelName(from)
-  const files = blobNames("files", fields, store)
-  const adapters = blobNames("adapters", fields, store)
+  const fileOf = ({ digest }: NamedBlob): string => basename(store.blobs.pathOf(digest))
   if ((from === undefined || from === "") && files.length === 0)
     throw new InvalidRequest("from or files is required: the base of the model", "from")
   if (from !== undefined && from !== "" && files.length > 0)
@@ -94,20 +105,28 @@ function sources(fields: Fields, store: Store): readonly InstructionBody[] {
   if (adapters.length > 1)
     throw new InvalidRequest(`adapters must have at most 1 entry, got ${adapters.length}`, "adapters")
   return [
-    ...(files.length > 0 ? files : [from ?? ""]).map((value) => ({ type: "from", value }) as const),
-    ...adapters.map((value) => ({ type: "adapter", value }) as const),
+    ...(files.length > 0 ? files.map(fileOf) : [from ?? ""]).map(
+      (value) => ({ type: "from", value }) as const,
+    ),
+    ...adapters.map((blob) => ({ type: "adapter", value: fileOf(blob) }) as const),
   ]
 }
 
-/** The file names of blobs, in the order of an object from names to digests. @throws InvalidRequest */
-function blobNames(field: string, fields: Fields, store: Store): readonly string[] {
+/** A blob, and the field with its digest. */
+interface NamedBlob {
+  readonly field: string
+  readonly digest: Digest
+}
+
+/** The blobs of an object from names to digests, in its order. @throws InvalidRequest */
+function blobsOf(field: string, fields: Fields): readonly NamedBlob[] {
   const entries = Object.entries(fields.object(field) ?? {})
   checkList(field, entries, MODEL_TEXTS.parameters)
   return entries.map(([name, digest]) => {
     const path = `${field}.${shorten(name, SHOWN.name)}`
     const text = checkText(path, digest, MODEL_TEXTS.line)
     if (!isDigest(text)) throw invalidField(path, "sha256: and 64 hexadecimal digits", text)
-    return basename(store.blobs.pathOf(text))
+    return { field: path, digest: text }
   })
 }
 

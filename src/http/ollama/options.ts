@@ -1,10 +1,11 @@
 import type { GenerationOptions, OutputConstraint, ReasoningOptions } from "../../domain/chat"
 import { InvalidRequest, Unsupported } from "../../errors/request"
-import { COUNTS, LLAMA_BIAS, LLAMA_SAMPLING, MOST_CONSTRAINT_CHARACTERS, NUMBERS, TEXTS } from "../../limits"
+import { COUNTS, LLAMA_BIAS, LLAMA_SAMPLING, NUMBERS, TEXTS } from "../../limits"
 import { checkText, defined, Fields, invalidField } from "../read/fields"
 import type { HeaderOptions } from "../read/headers"
 import { isJsonObject } from "../read/json-body"
 import { readModelOptions } from "../read/options"
+import { checkSchema } from "../read/output-constraint"
 import { readSampling } from "../read/sampling"
 
 /** Options that have a meaning here. */
@@ -97,9 +98,7 @@ function readFormat(format: unknown): OutputConstraint | undefined {
   if (format === undefined || format === "") return undefined
   if (format === "json") return { type: "json" }
   if (!isJsonObject(format)) throw invalidField("format", `"json" or a JSON schema`, format)
-  // The schema's own parts are checked where it is compiled.
-  if (JSON.stringify(format).length > MOST_CONSTRAINT_CHARACTERS)
-    throw new InvalidRequest(`format must have at most ${MOST_CONSTRAINT_CHARACTERS} characters`, "format")
+  checkSchema("format", format)
   return { type: "schema", schema: format, isStrict: false }
 }
 

@@ -1,6 +1,6 @@
 import type { ChatRequest, CompletionRequest } from "../../domain/chat"
 import { InvalidRequest } from "../../errors/request"
-import { NUMBERS, PRODUCTS, TEMPLATE_ARGUMENTS, TEXTS } from "../../limits"
+import { NUMBERS, TEMPLATE_ARGUMENTS, TEXTS } from "../../limits"
 import { refuseUnsupported } from "../read/field-table"
 import { defined, Fields, invalidField } from "../read/fields"
 import type { HeaderOptions } from "../read/headers"
@@ -8,6 +8,7 @@ import type { JsonObject } from "../read/json-body"
 import { readBestOf, readGenerationOptions, readReplyOptions, type ReplyOptions } from "../read/options"
 import { readPrompts } from "../read/prompts"
 import { checkNested } from "../read/nested-value"
+import { checkProducts } from "../read/products"
 import { readReasoning } from "../read/reasoning"
 import { readMessages } from "./messages"
 import { CHAT_FIELDS, COMPLETION_FIELDS } from "./request-fields"
@@ -127,36 +128,6 @@ export function toRenderRequest(
   const [request] = requests
   if (request !== undefined && requests.length === 1) return request
   throw new InvalidRequest(`prompt must be a single prompt here, got ${requests.length}`, "prompt")
-}
-
-/** @throws InvalidRequest if values that are each small multiply to too much */
-function checkProducts(
-  prompts: readonly (string | readonly number[])[],
-  { n, echo, sampling }: Pick<CompletionRequest, "n" | "echo" | "sampling">,
-): void {
-  const sequences = prompts.length * n
-  if (sequences > PRODUCTS.sequences) {
-    throw new InvalidRequest(
-      `${prompts.length} prompts with ${n} choices each are ${sequences} answers; ` +
-        `a request may have at most ${PRODUCTS.sequences}`,
-      "prompt",
-    )
-  }
-  const biases = prompts.length * (sampling.logitBias?.length ?? 0)
-  if (biases > PRODUCTS.biases) {
-    throw new InvalidRequest(
-      `logit_bias must have at most ${Math.floor(PRODUCTS.biases / prompts.length)} entries ` +
-        `with ${prompts.length} prompts, got ${sampling.logitBias?.length}`,
-      "logit_bias",
-    )
-  }
-  const echoed = echo ? n * prompts.reduce((sum, prompt) => sum + prompt.length, 0) : 0
-  if (echoed > PRODUCTS.echoed) {
-    throw new InvalidRequest(
-      `echo would repeat ${echoed} characters in ${n} choices; at most ${PRODUCTS.echoed} are possible`,
-      "echo",
-    )
-  }
 }
 
 /** OpenAI's pair of fields, or llama.cpp's `n_probs`. */

@@ -1,8 +1,9 @@
 import type { OutputConstraint } from "../../domain/chat"
 import { InvalidRequest } from "../../errors/request"
-import { COUNTS, MOST_CONSTRAINT_CHARACTERS } from "../../limits"
+import { COUNTS, MOST_CONSTRAINT_CHARACTERS, SCHEMA } from "../../limits"
 import { checkList, checkText, Fields, invalidField } from "./fields"
 import { isJsonObject, type JsonObject } from "./json-body"
+import { checkNested } from "./nested-value"
 
 const BOUND = { maxLength: MOST_CONSTRAINT_CHARACTERS }
 
@@ -112,8 +113,17 @@ function parsed(schema: unknown, name: string): unknown {
 function fromSchema(name: string, schema: unknown, isStrict = false): readonly Named[] {
   if (schema === undefined) return []
   if (!isJsonObject(schema) && typeof schema !== "boolean") throw invalidField(name, "a JSON schema", schema)
-  checkLength(name, JSON.stringify(schema).length)
+  checkSchema(name, schema)
   return [{ name, constraint: { type: "schema", schema: schema satisfies JsonObject | boolean, isStrict } }]
+}
+
+/**
+ * Whether a schema may be passed on; its parts are checked where it is compiled.
+ * @throws InvalidRequest if it is too large, or too deep to be read
+ */
+export function checkSchema(name: string, schema: unknown): void {
+  checkNested(name, schema, SCHEMA)
+  checkLength(name, JSON.stringify(schema).length)
 }
 
 function fromRegex(name: string, pattern: string | undefined): readonly Named[] {

@@ -32,7 +32,7 @@ export function tokenRoutes(engine: Engine, readGeneration: ReadGeneration) {
       "/v0/tokenize",
       async ({ request, server }): Promise<TokenizeBody> => {
         mayBeSilent(request, server)
-        return toTokenizeBody(await ask(request, toTokenizeRequest))
+        return await toTokenizeBody(await ask(request, toTokenizeRequest))
       },
       { parse: "none" },
     )
@@ -60,7 +60,7 @@ export function tokenRoutes(engine: Engine, readGeneration: ReadGeneration) {
 
 /** @throws InvalidRequest */
 function toTokenizeRequest(fields: Fields): TokensRequest {
-  const text = fields.text("text", TEXTS.prompt) ?? fields.text("content", TEXTS.prompt)
+  const text = fields.text("text", TEXTS.tokenized) ?? fields.text("content", TEXTS.tokenized)
   if (text === undefined) throw new InvalidRequest("text is required", "text")
   const model = readModel(fields)
   return {
@@ -84,7 +84,7 @@ function toDetokenizeRequest(fields: Fields): TokensRequest {
   return { kind: "detokenize", ...(model !== undefined && { model }), tokens }
 }
 
-function toTokenizeBody({ tokens, pieces }: TokensResult): TokenizeBody {
+async function toTokenizeBody({ tokens, pieces }: TokensResult): Promise<TokenizeBody> {
   const body = { tokens: Array.from(tokens), count: tokens.length }
-  return pieces === undefined ? body : { ...body, pieces: toPieces(pieces) }
+  return pieces === undefined ? body : { ...body, pieces: await toPieces(pieces) }
 }

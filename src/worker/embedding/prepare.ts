@@ -1,6 +1,7 @@
 import type { EmbeddingRequest, RerankRequest, Truncation } from "../../domain/embedding"
 import { InputTooLong, InvalidRequest, Unsupported } from "../../errors/request"
 import type { VectorRequest } from "../../domain/tasks"
+import { TEXTS } from "../../limits"
 import type { Vocabulary } from "../../llama/vocabulary"
 import type { PairLayout } from "./pairs"
 import type { Tokenizer } from "./tokenizer"
@@ -50,11 +51,14 @@ export class TextPreparer {
         "dimensions",
       )
     const isText = (input: (typeof inputs)[number]): input is string => typeof input === "string"
-    const tokenized = await tokenizer.tokenize(inputs.filter(isText), AS_TRAINED, wanted)
+    const readable = inputs.flatMap((input, index) =>
+      isText(input) ? [readablePart(input, request, placeOf(index, inputs.length))] : [],
+    )
+    const tokenized = await tokenizer.tokenize(readable, AS_TRAINED, wanted)
     if (!wanted()) return []
     const texts = tokenized.values()
     return inputs.map((input, index) => {
-      const place = inputs.length === 1 ? "input" : `input[${index}]`
+      const place = placeOf(index, inputs.length)
       const tokens = isText(input) ? (texts.next().value ?? new Int32Array(0)) : this.#checked(input, place)
       if (tokens.length === 0) throw new InvalidRequest(`${place} is empty: it has no tokens`, place)
       return this.#fit(tokens, request, place)
@@ -93,7 +97,11 @@ export class TextPreparer {
 
   async #pairs(request: RerankRequest, wanted: () => boolean): Promise<readonly Int32Array[]> {
     const { name, tokenizer, pairs } = this.#parts
-    const { query, documents, truncation, maxTokens } = request
+    const { truncation, maxTokens } = request
+    const query = readablePart(request.query, request, "query")
+    const documents = request.documents.map((text, index) =>
+      readablePart(text, request, `documents[${index}]`),
+    )
     if (pairs === undefined)
       throw new Unsupported(
         `model '${name}' embeds texts and does not rank them; use a reranking model`,
@@ -113,4 +121,23 @@ export class TextPreparer {
   #mostTokens({ maxTokens = Number.POSITIVE_INFINITY }: VectorRequest): number {
     return Math.min(maxTokens, this.#parts.mostTokens)
   }
+}
+
+function placeOf(index: number, count: number): string {
+  return count === 1 ? "input" : `input[${index}]`
+}
+
+/**
+ * As much of a text as is tokenized: all of it, or, of a very long one that is to be cut, the part that may be kept.
+ * @throws InvalidRequest if it is too long and must not be cut
+ */
+function readablePart(text: string, { truncation, maxTokens }: VectorRequest, place: string): string {
+  const { maxLength } = TEXTS.tokenized
+  if (text.length <= maxLength) return text
+  if (truncation === "no" && maxTokens === undefined)
+    throw new InvalidRequest(
+      `${place} must have at most ${maxLength} characters, got ${text.length}; shorten it, or have it cut (truncate: true)`,
+      place,
+    )
+  return (truncation === "end" ? text.slice(-maxLength) : text.slice(0, maxLength)).toWellFormed()
 }

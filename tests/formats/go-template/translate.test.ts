@@ -197,3 +197,8 @@ test("a thousand damaged templates are translated or refused, and what is transl
   expect(translated).toBeGreaterThan(300)
   expect(translated).toBeLessThan(1000)
 })
+
+test("a template of very many actions is refused before it takes a server's time", () => {
+  for (const source of ["{{ .Prompt }}".repeat(20_000), `{{ print${" .Prompt".repeat(20_000)} }}`])
+    expect(() => translateGoTemplate(source)).toThrow("the template has more than 16384 words and actions")
+})

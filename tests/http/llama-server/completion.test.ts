@@ -63,6 +63,23 @@ describe("a whole completion", () => {
     ])
   })
 
+  test("of thousands of prompts takes as few of them at a time as it runs", async () => {
+    let [open, most] = [0, 0]
+    const { post, engine } = fakeServer((request) => answer([String(completion(request).prompt)]))
+    const render = engine.render.bind(engine)
+    engine.render = async (request) => {
+      most = Math.max(most, ++open)
+      await Promise.resolve()
+      const rendered = await render(request)
+      open--
+      return rendered
+    }
+    const prompt = Array.from({ length: 2048 }, (_, index) => `p${index}`)
+    const body = (await (await post("/completion", { prompt })).json()) as readonly { content: string }[]
+    expect(body.map(({ content }) => content)).toEqual(prompt)
+    expect(most).toBeLessThanOrEqual(64)
+  })
+
   test("of token ids is one", async () => {
     const { post, engine } = fakeServer()
     expect(await jsonOf(post("/completion", { prompt: [1, 2] }))).toMatchObject({ content: "Hello world" })

@@ -3,6 +3,7 @@ import { XllmError } from "../../../src/errors/base"
 import { toSpeechCall } from "../../../src/http/openai/audio/speech-call"
 import { toTranscriptionCall } from "../../../src/http/openai/audio/transcription-call"
 import { toEditCall, toGenerationCall, toVariationCall } from "../../../src/http/openai/images/image-call"
+import { toNativeCall } from "../../../src/http/llama-server/completion-call"
 import { toChatCall, toCompletionCall } from "../../../src/http/openai/translate"
 import { Fields } from "../../../src/http/read/fields"
 import type { JsonObject } from "../../../src/http/read/json-body"
@@ -182,6 +183,22 @@ describe("fields that are small each", () => {
     const body = { prompt: Array(2048).fill("x"), logit_bias: biases(64) }
     expect(toCompletionCall(body).requests).toHaveLength(2048)
     expect(refusal(toCompletionCall, { ...body, logit_bias: biases(65) })).toBe(
+      "logit_bias must have at most 64 entries with 2048 prompts, got 65",
+    )
+  })
+
+  test("may not send a large grammar along with many prompts", () => {
+    const grammar = (length: number) => `root ::= "${"a".repeat(length)}"`
+    const prompt = Array(2048).fill("x")
+    expect(toCompletionCall({ prompt, grammar: grammar(1900) }).requests).toHaveLength(2048)
+    expect(toCompletionCall({ prompt: "x", grammar: grammar(250_000) }).requests).toHaveLength(1)
+    const refused = "a schema or grammar must have at most 2048 characters with 2048 prompts"
+    for (const read of [toCompletionCall, toNativeCall])
+      expect(refusal(read, { prompt, grammar: grammar(2100) })).toBe(refused)
+  })
+
+  test("are looked at on llama-server's route too", () => {
+    expect(refusal(toNativeCall, { prompt: Array(2048).fill("x"), logit_bias: biases(65) })).toBe(
       "logit_bias must have at most 64 entries with 2048 prompts, got 65",
     )
   })

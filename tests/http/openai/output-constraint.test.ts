@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test"
+import { fakeServer } from "../../support/http"
 import type { OutputConstraint } from "../../../src/domain/chat"
 import { toChatCall, toCompletionCall } from "../../../src/http/openai/translate"
 import { USER_HI } from "../../support/http"
@@ -58,4 +59,22 @@ describe("what an answer must be", () => {
   ])("is refused where %j says something wrong", (fields, message) => {
     expect(() => toChatCall({ messages: USER_HI, ...fields }, {})).toThrow(message)
   })
+})
+
+test("a schema that is nested too deeply to be read is refused on every route", async () => {
+  const deep = `{"const":${"[".repeat(4000)}${"]".repeat(4000)}}`
+  const model = `"model":"tiny"`
+  const messages = `"messages":[{"role":"user","content":"hi"}]`
+  const { post } = fakeServer()
+  for (const [path, fields] of [
+    ["/v1/chat/completions", `"response_format":{"type":"json_schema","json_schema":{"schema":${deep}}}`],
+    ["/v1/chat/completions", `"json_schema":${deep}`],
+    ["/v1/chat/completions", `"guided_json":${JSON.stringify(deep)}`],
+    ["/api/chat", `"format":${deep}`],
+    ["/v1/messages", `"output_config":{"format":{"type":"json_schema","schema":${deep}}}`],
+  ] as const) {
+    const response = await post(path, JSON.parse(`{${model},${messages},${fields}}`))
+    expect(response.status).toBe(400)
+    expect(await response.text()).toContain("must be nested at most 192 levels deep")
+  }
 })

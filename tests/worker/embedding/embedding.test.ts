@@ -133,6 +133,19 @@ test("a text that is too long is cut at either end, or where the request says", 
   await sameAs(long.slice(0, 30), { truncation: "start", maxTokens: 32 })
 })
 
+test("of a text of megabytes only the part that may be kept is tokenized", async () => {
+  const long = `${words(200, 1)} ${"x ".repeat(2 ** 21)} ${words(200, 2)}`
+  const from = async (text: string, truncation: "start" | "end") =>
+    (await embed(engine, "qwen", [text], { truncation, maxTokens: 64 })).vectors[0] as Float32Array
+  expect(distance(await from(long, "start"), await from(words(200, 1), "start"))).toBeLessThan(1e-4)
+  expect(distance(await from(long, "end"), await from(words(200, 2), "end"))).toBeLessThan(1e-4)
+  const error = await failure(embed(engine, "qwen", ["a", long]))
+  expect(error.param).toBe("input[1]")
+  expect(error.message).toStartWith("input[1] must have at most 2097152 characters, got ")
+  const refused = await failure(rank(engine, "ranker", long, ["a"]))
+  expect(refused.message).toStartWith("query must have at most 2097152 characters, got ")
+})
+
 test("an empty text is one where the model encloses texts in tokens, and refused where it has none", async () => {
   const { usage, vectors } = await embed(engine, "bert", ["", "the"])
   expect(usage.inputTokens).toBe(5)
