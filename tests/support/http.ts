@@ -1,7 +1,7 @@
 import { join } from "node:path"
 import { DEFAULT_HTTP_SETTINGS, type HttpSettings } from "../../src/http/context/settings"
 import { ImageFiles, type ImageLimits } from "../../src/http/image-files/image-files"
-import { Uploads } from "../../src/http/read/uploads"
+import { Uploads } from "../../src/http/read/body/uploads"
 import { type AppOptions, createApp } from "../../src/http/server/app"
 import { createLogger, type LogLevel } from "../../src/log/logger"
 import { FakeEngine, type Script } from "./fakes/fake-engine"

@@ -5,7 +5,7 @@
  */
 import { join } from "node:path"
 import { ImageFiles } from "../../src/http/image-files/image-files"
-import { Uploads } from "../../src/http/read/uploads"
+import { Uploads } from "../../src/http/read/body/uploads"
 import { createApp } from "../../src/http/server/app"
 import { listen } from "../../src/http/server/listen"
 import { createLogger } from "../../src/log/logger"

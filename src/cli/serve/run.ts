@@ -13,7 +13,7 @@ import { UsageError } from "../../errors/cli"
 import { InvalidSettings } from "../../errors/engine"
 import { FileFailed } from "../../errors/store"
 import type { ImageFiles, ImageLimits } from "../../http/image-files/image-files"
-import type { Uploads } from "../../http/read/uploads"
+import type { Uploads } from "../../http/read/body/uploads"
 import type { ListenOptions } from "../../http/server/listen"
 import { systemCode } from "../../lib/system/system-reason"
 import type { Logger, RootLogger } from "../../log/logger"
@@ -135,7 +135,7 @@ interface Files extends AsyncDisposable {
 /** Opens the server's own files, and removes those left over by earlier servers. */
 async function openFiles(settings: Settings, limits: () => ImageLimits, log: Logger): Promise<Files> {
   const [{ Uploads }, { ImageFiles }] = await Promise.all([
-    import("../../http/read/uploads"),
+    import("../../http/read/body/uploads"),
     import("../../http/image-files/image-files"),
   ])
   const uploads = new Uploads(settings.paths.uploads)

@@ -4,7 +4,7 @@ import { COUNTS, LLAMA_BIAS, LLAMA_SAMPLING, NUMBERS, TEXTS } from "../../limits
 import { type FieldTable, refusedFrom, refusedUnlessEmpty, refuseUnsupported } from "../read/field-table"
 import { checkText, defined, Fields } from "../read/fields"
 import type { HeaderOptions } from "../read/headers"
-import { isJsonObject, type JsonObject } from "../read/json-body"
+import { isJsonObject, type JsonObject } from "../read/body/json-body"
 import { readGenerationOptions, readReplyOptions, type ReplyOptions } from "../read/options"
 import { checkProducts } from "../read/products"
 import { readPrompts } from "../read/prompts"

@@ -6,7 +6,7 @@ import { abortControllerFor } from "../context/consume"
 import { mayBeSilent } from "../context/idle"
 import { requestContextOf } from "../context/request-context"
 import { type HeaderOptions, readHeaderOptions } from "../read/headers"
-import { type JsonObject, readJsonObject } from "../read/json-body"
+import { type JsonObject, readJsonObject } from "../read/body/json-body"
 
 /** Reads the body of a chat or completion request. @throws InvalidRequest, Unsupported */
 type ReadChat = (body: JsonObject, headers: HeaderOptions) => ChatRequest | CompletionRequest

@@ -7,7 +7,7 @@ import { WrongModelKind } from "../../errors/model"
 import { abortControllerFor } from "../context/consume"
 import { mayBeSilent } from "../context/idle"
 import { Fields } from "../read/fields"
-import { readJsonObject } from "../read/json-body"
+import { readJsonObject } from "../read/body/json-body"
 import { readModel } from "../read/options"
 import { toGenerationSettings } from "./generation-settings"
 

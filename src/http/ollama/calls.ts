@@ -3,7 +3,7 @@ import { InvalidRequest, Unsupported } from "../../errors/request"
 import { COUNTS, NUMBERS, TEXTS } from "../../limits"
 import { checkInteger, checkList, Fields } from "../read/fields"
 import type { HeaderOptions } from "../read/headers"
-import type { JsonObject } from "../read/json-body"
+import type { JsonObject } from "../read/body/json-body"
 import { readOllamaMessages, readOllamaTools } from "./messages"
 import { type CommonCall, readCommon, refuseImages } from "./options"
 

@@ -12,7 +12,7 @@ import { type ModelName, parseModelName } from "../../store/names"
 import type { PullEvent } from "../../store/pull/events"
 import type { ModelLibrary } from "../context/library"
 import { checkList, checkText, Fields, invalidField, tooMany } from "../read/fields"
-import { isJsonObject } from "../read/json-body"
+import { isJsonObject } from "../read/body/json-body"
 import { namedModel } from "./models"
 
 /** A model to be created. */

@@ -3,7 +3,7 @@ import { InvalidRequest } from "../../errors/request"
 import { COUNTS, NUMBERS, TEXTS } from "../../limits"
 import { checkList, checkText, defined, Fields, invalidField } from "../read/fields"
 import type { HeaderOptions } from "../read/headers"
-import type { JsonObject } from "../read/json-body"
+import type { JsonObject } from "../read/body/json-body"
 import { readModelOptions } from "../read/options"
 
 /** A call of `/api/embed` or `/api/embeddings`. Without inputs, the model is only loaded or unloaded. */

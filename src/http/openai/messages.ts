@@ -3,7 +3,7 @@ import { InvalidRequest, Unsupported } from "../../errors/request"
 import { shorten } from "../../lib/text/shorten"
 import { COUNTS, SHOWN, type TextBound, TEXTS, TOOLS } from "../../limits"
 import { checkText, defined, Fields, invalidField, tooMany } from "../read/fields"
-import { isJsonObject, type JsonObject } from "../read/json-body"
+import { isJsonObject, type JsonObject } from "../read/body/json-body"
 import { checkNested } from "../read/nested-value"
 import { CallHistory } from "../read/call-history"
 

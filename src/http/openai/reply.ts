@@ -1,7 +1,7 @@
 import type { Engine } from "../../engine/contract"
 import type { CurrentSettings } from "../context/settings"
 import type { ImageFiles } from "../image-files/image-files"
-import type { Uploads } from "../read/uploads"
+import type { Uploads } from "../read/body/uploads"
 
 /** Shared by all routes of this dialect. */
 export interface OpenAiContext {

@@ -3,7 +3,7 @@ import { InvalidRequest, Unsupported } from "../../errors/request"
 import { shorten } from "../../lib/text/shorten"
 import { SHOWN, TEXTS, TOOLS } from "../../limits"
 import { Fields, invalidField } from "../read/fields"
-import { isJsonObject } from "../read/json-body"
+import { isJsonObject } from "../read/body/json-body"
 import { checkCallable, checkTools, readFunction } from "../read/tools"
 
 export interface ToolCalling {

@@ -1,7 +1,7 @@
 import { Elysia } from "elysia"
 import { checkOrigin, originCheck } from "../context/origins"
 import type { CurrentSettings } from "../context/settings"
-import { isJsonType } from "../read/json-body"
+import { isJsonType } from "../read/body/json-body"
 
 /** Methods that change nothing on this server. */
 const READING = new Set(["GET", "HEAD", "OPTIONS"])

@@ -1,6 +1,6 @@
 import { Unsupported } from "../../errors/request"
 import type { Fields } from "./fields"
-import { isJsonObject } from "./json-body"
+import { isJsonObject } from "./body/json-body"
 
 /** Supported. */
 export const taken = "taken"

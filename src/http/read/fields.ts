@@ -1,7 +1,7 @@
 import { InvalidRequest } from "../../errors/request"
 import { shorten } from "../../lib/text/shorten"
 import { type ListBound, type Range, SHOWN, type TextBound } from "../../limits"
-import { isJsonObject, type JsonObject, kindOf } from "./json-body"
+import { isJsonObject, type JsonObject, kindOf } from "./body/json-body"
 
 /**
  * Reads and checks the fields of a request body. `null` and absent both mean the default. Every value is checked

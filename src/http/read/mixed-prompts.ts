@@ -2,7 +2,7 @@ import type { WorkRequest } from "../../domain/tasks"
 import type { Engine } from "../../engine/contract"
 import { COUNTS, NUMBERS, TEXTS } from "../../limits"
 import { checkInteger, checkText, Fields, tooMany } from "./fields"
-import type { JsonObject } from "./json-body"
+import type { JsonObject } from "./body/json-body"
 import { readModel } from "./options"
 
 /** What the texts among token ids are tokenized with. */

@@ -2,7 +2,7 @@ import type { OutputConstraint } from "../../domain/chat"
 import { InvalidRequest } from "../../errors/request"
 import { COUNTS, MOST_CONSTRAINT_CHARACTERS, SCHEMA } from "../../limits"
 import { checkList, checkText, Fields, invalidField } from "./fields"
-import { isJsonObject, type JsonObject } from "./json-body"
+import { isJsonObject, type JsonObject } from "./body/json-body"
 import { checkNested } from "./nested-value"
 
 const BOUND = { maxLength: MOST_CONSTRAINT_CHARACTERS }

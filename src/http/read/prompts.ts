@@ -1,7 +1,7 @@
 import { InvalidRequest } from "../../errors/request"
 import { COUNTS, type ListBound, NUMBERS, TEXTS } from "../../limits"
 import { checkInteger, checkText, invalidField, tooMany } from "./fields"
-import { kindOf } from "./json-body"
+import { kindOf } from "./body/json-body"
 
 /**
  * Reads a text, token ids, or a list of either.

@@ -13,7 +13,7 @@ import {
   invalidField,
   tooMany,
 } from "./fields"
-import { isJsonObject, type JsonObject } from "./json-body"
+import { isJsonObject, type JsonObject } from "./body/json-body"
 import { readSamplers } from "./samplers"
 import { readSeed } from "./seed"
 

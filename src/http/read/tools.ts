@@ -3,7 +3,7 @@ import { InvalidRequest } from "../../errors/request"
 import { shorten } from "../../lib/text/shorten"
 import { SHOWN, TEXTS, TOOLS } from "../../limits"
 import { defined, Fields, invalidField } from "./fields"
-import { isJsonObject } from "./json-body"
+import { isJsonObject } from "./body/json-body"
 import { checkNested } from "./nested-value"
 
 /**

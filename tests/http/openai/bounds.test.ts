@@ -6,7 +6,7 @@ import { toEditCall, toGenerationCall, toVariationCall } from "../../../src/http
 import { toNativeCall } from "../../../src/http/llama-server/completion-call"
 import { toChatCall, toCompletionCall } from "../../../src/http/openai/translate"
 import { Fields } from "../../../src/http/read/fields"
-import type { JsonObject } from "../../../src/http/read/json-body"
+import type { JsonObject } from "../../../src/http/read/body/json-body"
 import { readModel } from "../../../src/http/read/options"
 import { USER_HI } from "../../support/http"
 

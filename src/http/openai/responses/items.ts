@@ -4,7 +4,7 @@ import { shorten } from "../../../lib/text/shorten"
 import { COUNTS, SHOWN, TEXTS } from "../../../limits"
 import { CallHistory } from "../../read/call-history"
 import { checkList, checkText, Fields, invalidField, tooMany } from "../../read/fields"
-import { isJsonObject, type JsonObject } from "../../read/json-body"
+import { isJsonObject, type JsonObject } from "../../read/body/json-body"
 
 const ROLES = ["system", "developer", "user", "assistant"] as const
 

@@ -1,6 +1,6 @@
 import type { FinishReason, GenerationEvent, PartStartEvent, Usage } from "../../../domain/chat"
 import { InternalError, type XllmError } from "../../../errors/base"
-import type { JsonObject } from "../../read/json-body"
+import type { JsonObject } from "../../read/body/json-body"
 import { CUSTOM_INPUT } from "./items"
 
 /** An item of the output. */

@@ -1,8 +1,8 @@
 import { closeSync, openSync } from "node:fs"
 import { mkdir, readdir, rm } from "node:fs/promises"
 import { join } from "node:path"
-import { StorageFailed } from "../../errors/engine"
-import { LOCK_EXCLUSIVE, LOCK_NOW, openFlock } from "../../lib/system/flock"
+import { StorageFailed } from "../../../errors/engine"
+import { LOCK_EXCLUSIVE, LOCK_NOW, openFlock } from "../../../lib/system/flock"
 
 /** Each server's folder has a file beside it that is locked while the server runs. */
 const LOCK_ENDING = ".lock"

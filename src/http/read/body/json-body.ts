@@ -1,10 +1,10 @@
-import { reasonOf } from "../../errors/base"
-import { InvalidRequest } from "../../errors/request"
-import { breathe } from "../../lib/async/breathe"
-import { findExcess } from "../../lib/json-shape"
-import { shorten } from "../../lib/text/shorten"
-import { BODY_BYTES, JSON_SHAPE, SHOWN } from "../../limits"
-import { requestContextOf } from "../context/request-context"
+import { reasonOf } from "../../../errors/base"
+import { InvalidRequest } from "../../../errors/request"
+import { breathe } from "../../../lib/async/breathe"
+import { findExcess } from "../../../lib/json-shape"
+import { shorten } from "../../../lib/text/shorten"
+import { BODY_BYTES, JSON_SHAPE, SHOWN } from "../../../limits"
+import { requestContextOf } from "../../context/request-context"
 import { bodyBytes, isEncoded } from "./body-bytes"
 
 /** An unchecked JSON object; {@link Fields} checks its contents. */

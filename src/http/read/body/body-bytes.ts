@@ -1,6 +1,6 @@
 import { pipeline, Readable, type Transform } from "node:stream"
-import { reasonOf } from "../../errors/base"
-import { InvalidRequest, PayloadTooLarge, UnsupportedEncoding } from "../../errors/request"
+import { reasonOf } from "../../../errors/base"
+import { InvalidRequest, PayloadTooLarge, UnsupportedEncoding } from "../../../errors/request"
 
 /** The decoder's chunk size. Decoding runs on other threads; this thread only collects the result. */
 const DECODED_BYTES = 64 * 1024
