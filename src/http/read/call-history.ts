@@ -11,15 +11,20 @@ export class CallHistory {
   /** Those without a result, oldest first. */
   readonly #open = new Map<string, ToolCall>()
 
+  #nextId = 0
+
   add(call: ToolCall): void {
     this.#byId.set(call.id, call)
     this.#byName.set(call.name, call)
     this.#open.set(call.id, call)
   }
 
-  /** An id for a call that came without one; nine characters, as the templates of Mistral require. */
+  /** An id that no earlier call has, for one that came without; nine characters, as the templates of Mistral require. */
   newId(): string {
-    return `call${String(this.#byId.size).padStart(5, "0")}`
+    for (;;) {
+      const id = `call${String(this.#nextId++).padStart(5, "0")}`
+      if (!this.#byId.has(id)) return id
+    }
   }
 
   /**
