@@ -9,6 +9,15 @@ const IDLE_STEP_MS = 1000
 /** Prefilling fewer tokens than this spends most of the step on reading the weights. */
 const LEAST_TOKENS = 32
 
+/**
+ * Fewer tokens than this cost a slow machine more in all than they save its streams: a prompt of 1,650 tokens beside a
+ * stream takes 1.5 times as long in steps of 60 tokens. So many may take longer than the target.
+ */
+const ENOUGH_TOKENS = 128
+
+/** The longest that {@link ENOUGH_TOKENS} may take together with the streams' own tokens, in ms. */
+const LONGEST_STEP_MS = 500
+
 /** Prompt tokens of the first step, before the machine's speed is measured. */
 const FIRST_TOKENS = 128
 
@@ -30,9 +39,14 @@ export class PrefillBudget {
 
   /** Prompt tokens for the next step, next to `streams` generating sequences. */
   tokens(streams: number): number {
-    if (this.#tokenMs === undefined) return Math.min(FIRST_TOKENS, this.#most)
-    const target = streams > 0 ? STREAMING_STEP_MS - this.#decodeTime(streams) : IDLE_STEP_MS
-    const tokens = Math.floor(target / this.#tokenMs)
+    const tokenMs = this.#tokenMs
+    if (tokenMs === undefined) return Math.min(FIRST_TOKENS, this.#most)
+    const decodeMs = this.#decodeTime(streams)
+    const within = (stepMs: number): number => Math.floor((stepMs - decodeMs) / tokenMs)
+    const tokens =
+      streams === 0
+        ? within(IDLE_STEP_MS)
+        : Math.max(within(STREAMING_STEP_MS), Math.min(ENOUGH_TOKENS, within(LONGEST_STEP_MS)))
     return Math.max(LEAST_TOKENS, Math.min(tokens, this.#most - streams))
   }
 

@@ -22,6 +22,14 @@ describe("the prompt tokens of a step", () => {
     expect(budget.tokens(0)).toBe(500)
   })
 
+  test("are as many as make a step worth its while, on a slow machine, but no more than 500 ms hold", () => {
+    const budget = new PrefillBudget(2048)
+    learn(budget, 20, 3)
+    expect(budget.tokens(1)).toBe(128)
+    learn(budget, 100, 10)
+    expect(budget.tokens(1)).toBe(40)
+  })
+
   test("are at least 32, on the slowest machine", () => {
     const budget = new PrefillBudget(2048)
     learn(budget, 400, 50)
@@ -38,8 +46,8 @@ describe("the prompt tokens of a step", () => {
   test("follow the machine when it becomes slower, and back", () => {
     const budget = new PrefillBudget(2048)
     learn(budget, 20, 2)
-    learn(budget, 20, 4)
-    expect(budget.tokens(1)).toBe(70)
+    learn(budget, 20, 3)
+    expect(budget.tokens(1)).toBe(128)
     learn(budget, 20, 2)
     expect(budget.tokens(1)).toBeGreaterThanOrEqual(139)
   })
@@ -53,8 +61,8 @@ describe("the prompt tokens of a step", () => {
 
   test("count streams' own time by the nearest number of streams that was seen", () => {
     const budget = new PrefillBudget(2048)
-    learn(budget, 100, 2, 8)
-    expect(budget.tokens(7)).toBe(100)
-    expect(budget.tokens(1)).toBe(100)
+    learn(budget, 60, 1, 8)
+    expect(budget.tokens(7)).toBe(240)
+    expect(budget.tokens(1)).toBe(240)
   })
 })
