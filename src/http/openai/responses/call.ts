@@ -1,10 +1,11 @@
 import type { ChatRequest, OutputConstraint, ReasoningOptions } from "../../../domain/chat"
 import { InvalidRequest, Unsupported } from "../../../errors/request"
-import { MOST_CONSTRAINT_CHARACTERS, NUMBERS, TEXTS } from "../../../limits"
+import { NUMBERS, TEXTS } from "../../../limits"
 import { defined, Fields } from "../../read/fields"
 import type { HeaderOptions } from "../../read/headers"
 import type { JsonObject } from "../../read/body/json-body"
 import { readModelOptions } from "../../read/options"
+import { checkSchema } from "../../read/output-constraint"
 import { readSampling } from "../../read/sampling"
 import { readItems } from "./items"
 import { readResponseTools, type ResponseTools } from "./tools"
@@ -100,11 +101,7 @@ function readFormat(fields: Fields): OutputConstraint | undefined {
       const schema = format.object("schema")
       if (schema === undefined)
         throw new InvalidRequest("text.format.schema is required: the schema of the answer", "text")
-      if (JSON.stringify(schema).length > MOST_CONSTRAINT_CHARACTERS)
-        throw new InvalidRequest(
-          `text.format.schema must have at most ${MOST_CONSTRAINT_CHARACTERS} characters`,
-          "text",
-        )
+      checkSchema("text.format.schema", schema)
       return { type: "schema", schema, isStrict: format.boolean("strict") ?? false }
     }
     default:

@@ -213,6 +213,15 @@ describe("a request", () => {
     [{ ...CALL, input: [{ role: "user", content: [{ type: "input_image" }] }] }, "only text is supported"],
     [{ ...CALL, tools: [{ type: "web_search" }], tool_choice: { type: "web_search" } }, "cannot be run here"],
     [{ ...CALL, input: [{ type: "function_call_output", call_id: "x", output: "" }] }, "is not the id"],
+    [
+      {
+        ...CALL,
+        text: {
+          format: { type: "json_schema", schema: JSON.parse(`${'{"not":'.repeat(300)}{}${"}".repeat(300)}`) },
+        },
+      },
+      "text.format.schema must be nested at most",
+    ],
   ])("%j is refused", async (body, message) => {
     const { post } = fakeServer()
     const error = await errorOf(post("/v1/responses", body))
