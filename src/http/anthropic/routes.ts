@@ -2,14 +2,14 @@ import { Elysia } from "elysia"
 import type { Engine } from "../../engine/contract"
 import { BODY_BYTES } from "../../limits"
 import type { Logger } from "../../log/logger"
-import { abortControllerFor, consume } from "../context/consume"
+import { abortControllerFor } from "../context/consume"
 import { mayBeSilent } from "../context/idle"
 import { requestContextOf } from "../context/request-context"
 import type { CurrentSettings } from "../context/settings"
 import { readHeaderOptions } from "../read/headers"
 import { readJsonObject } from "../read/body/json-body"
-import { type Framing, sse } from "../render/sse"
-import { waitingNote } from "../render/waiting-note"
+import { replyToChat } from "../render/chat-reply"
+import type { Framing } from "../render/sse"
 import { MessageWriter } from "./answer"
 import { type MessagesCall, toMessagesCall } from "./call"
 import { anthropicDialect } from "./dialect"
@@ -70,23 +70,13 @@ async function answer(
   requestContext.logRequests([call.request], settings().logContent)
   const events = requestContext.takeModelFrom(engine.chat(call.request, client.signal))
   const writer = new MessageWriter(call.model)
-  if (call.stream)
-    return await sse({
-      framing: PINGS,
-      events,
-      client,
-      requestContext,
-      render(event) {
-        requestContext.observe(event)
-        return writer.render(event)
-      },
-      waiting: (event) => waitingNote(event),
-      end: () => "",
-      fail: anthropicDialect.renderStreamError,
-    })
-  await consume(events[Symbol.asyncIterator](), client.signal, (event) => {
-    requestContext.observe(event)
-    writer.render(event)
+  return await replyToChat({
+    framing: PINGS,
+    events,
+    writer,
+    stream: call.stream,
+    client,
+    requestContext,
+    fail: anthropicDialect.renderStreamError,
   })
-  return Response.json(writer.whole())
 }

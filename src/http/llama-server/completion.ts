@@ -11,15 +11,12 @@ import { type HeaderOptions, readHeaderOptions } from "../read/headers"
 import { type JsonObject, readJsonObject } from "../read/body/json-body"
 import { joinMixedPrompts } from "../read/mixed-prompts"
 import { AnswerBuilder, LogprobBudget } from "../render/answer"
-import { type Indexed, merge } from "../render/merge"
+import { type Indexed, merge, PROMPTS_AT_A_TIME } from "../render/merge"
 import { sse } from "../render/sse"
 import { waitingNote } from "../render/waiting-note"
 import { CompletionStream, type Ending, selected, toCompletionBody } from "./completion-body"
 import { type NativeCall, toNativeCall, toInfillCall } from "./completion-call"
 import { llamaServerDialect } from "./dialect"
-
-/** Prompts of one request that run in parallel: enough to fill any worker without filling its queue. */
-const PROMPTS_AT_A_TIME = 64
 
 export interface NativeContext {
   readonly engine: Engine

@@ -10,6 +10,7 @@ import { type CompleteVectors, VectorBuilder } from "../render/vectors"
 import type { OllamaContext } from "./context"
 import { type OllamaEmbeddingCall, toOllamaEmbed, toOllamaEmbeddings } from "./embedding-call"
 import { nanoseconds } from "./records"
+import { loadOrUnload } from "./load-or-unload"
 import { UnusedOptions } from "./unused-options"
 
 /** Writes an answer; `answer` is absent where there was nothing to embed. */
@@ -44,9 +45,7 @@ async function answerTo(
 ): Promise<CompleteVectors | undefined> {
   const { signal } = abortControllerFor(request)
   if (wanted.inputs.length === 0) {
-    const { name } = await engine.resolve(wanted.model, "embedding")
-    if (wanted.keepAliveSeconds === 0) await engine.stop(name)
-    else await engine.preload(name, signal)
+    await loadOrUnload(engine, wanted, "embedding", signal)
     return undefined
   }
   const requestContext = requestContextOf(request)

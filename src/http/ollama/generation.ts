@@ -13,6 +13,7 @@ import { waitingNote } from "../render/waiting-note"
 import { type OllamaCall, toOllamaChat, toOllamaGenerate } from "./calls"
 import type { OllamaContext } from "./context"
 import { ollamaDialect } from "./dialect"
+import { loadOrUnload } from "./load-or-unload"
 import { fitting } from "../read/fitting"
 import {
   type Additions,
@@ -58,18 +59,13 @@ interface Run {
   readonly requestContext: RequestContext
 }
 
-/** A request without a prompt loads its model, or, with a `keep_alive` of 0, unloads it. */
 async function idle(
   { engine }: OllamaContext,
   { model, shared, stream }: OllamaCall,
   form: RecordForm,
   signal: AbortSignal,
 ): Promise<Response> {
-  const { name } = await engine.resolve(model, "chat")
-  const isUnload = shared.keepAliveSeconds === 0
-  if (isUnload) await engine.stop(name)
-  else await engine.preload(name, signal)
-  const record = idleRecord(model, form, isUnload ? "unload" : "load")
+  const record = idleRecord(model, form, await loadOrUnload(engine, shared, "chat", signal))
   if (!stream) return Response.json(record)
   return new Response(line(record), { headers: { "content-type": JSON_LINES.contentType } })
 }

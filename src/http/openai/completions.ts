@@ -8,7 +8,7 @@ import { readHeaderOptions } from "../read/headers"
 import { readJsonObject } from "../read/body/json-body"
 import { joinMixedPrompts } from "../read/mixed-prompts"
 import { AnswerBuilder, type AnswerChoice, type CompleteAnswer, LogprobBudget } from "../render/answer"
-import { type Indexed, merge } from "../render/merge"
+import { type Indexed, merge, PROMPTS_AT_A_TIME } from "../render/merge"
 import { sse } from "../render/sse"
 import { toTimingsBody } from "../render/timings"
 import { waitingNote } from "../render/waiting-note"
@@ -19,9 +19,6 @@ import { createIdentity, type OpenAiContext, type ReplyIdentity } from "./reply"
 import { type CompletionCall, toCompletionCall } from "./translate"
 import { toUsageBody } from "./usage"
 import { completionLogprobs, noLogprobs, tokensMember, wholeAnswer } from "./whole-answer"
-
-/** Prompts of one request that run in parallel: enough to fill any worker without filling its queue. */
-const PROMPTS_AT_A_TIME = 64
 
 const CHUNKS: ChunkFormat = {
   object: "text_completion",

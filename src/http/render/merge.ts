@@ -1,5 +1,8 @@
 import { PushStream } from "../../lib/async/push-stream"
 
+/** Prompts of one request that run in parallel: enough to fill any worker without filling its queue. */
+export const PROMPTS_AT_A_TIME = 64
+
 /** A value and the index of its source. */
 export interface Indexed<T> {
   readonly index: number

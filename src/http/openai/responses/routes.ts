@@ -1,14 +1,13 @@
 import { Elysia } from "elysia"
 import type { Logger } from "../../../log/logger"
 import { BODY_BYTES } from "../../../limits"
-import { abortControllerFor, consume } from "../../context/consume"
+import { abortControllerFor } from "../../context/consume"
 import { mayBeSilent } from "../../context/idle"
 import { requestContextOf } from "../../context/request-context"
 import { fitting } from "../../read/fitting"
 import { readHeaderOptions } from "../../read/headers"
 import { readJsonObject } from "../../read/body/json-body"
-import { sse } from "../../render/sse"
-import { waitingNote } from "../../render/waiting-note"
+import { replyToChat } from "../../render/chat-reply"
 import type { OpenAiContext } from "../reply"
 import { type ResponsesCall, toResponsesCall } from "./call"
 import { ResponseWriter } from "./writer"
@@ -66,22 +65,12 @@ async function answer(
     writer.warn(`the oldest ${fitted.droppedMessages} messages were dropped to fit the context`)
   requestContext.logRequests([fitted.request], settings().logContent)
   const events = requestContext.takeModelFrom(engine.chat(fitted.request, client.signal))
-  if (call.stream)
-    return await sse({
-      events,
-      client,
-      requestContext,
-      render(event) {
-        requestContext.observe(event)
-        return writer.render(event)
-      },
-      waiting: (event) => waitingNote(event),
-      end: () => "",
-      fail: (error) => writer.fail(error),
-    })
-  await consume(events[Symbol.asyncIterator](), client.signal, (event) => {
-    requestContext.observe(event)
-    writer.render(event)
+  return await replyToChat({
+    events,
+    writer,
+    stream: call.stream,
+    client,
+    requestContext,
+    fail: (error) => writer.fail(error),
   })
-  return Response.json(writer.whole())
 }
