@@ -1,9 +1,10 @@
 import { basename } from "node:path"
-import type { QuantizeJob } from "../../domain/quantization"
+import type { Quantization, QuantizeJob } from "../../domain/quantization"
 import { fromWire } from "../../errors/base"
 import { QuantizationFailed } from "../../errors/model"
 import { Cancelled } from "../../errors/request"
 import type { FromQuantizeWorker, ToQuantizeWorker } from "../../protocol/messages"
+import type { WeightQuantizer } from "../../store/create/quantize-weights"
 import { DEFAULT_TIMEOUTS } from "../process/timeouts"
 import { WorkerChild, workerEnvironment } from "../process/worker-child"
 import type { WorkerLine } from "../process/worker-lines"
@@ -72,6 +73,22 @@ export async function quantize(
     signal.removeEventListener("abort", cancel)
     child.kill()
     await child.ended
+  }
+}
+
+/** What quantizes the weights of models that are created. */
+export function weightQuantizer(
+  worker: QuantizeWorker,
+  type: Quantization,
+  threads: number,
+): WeightQuantizer {
+  const options = { allowRequantize: false, pure: false, keepSplit: false, dryRun: false, tensorTypes: [] }
+  return {
+    type,
+    async run(source, target, { report, signal = new AbortController().signal }) {
+      const job = { source, target, quantization: type, threads, options }
+      await quantize(worker, job, ({ done, total }) => report(done, total), signal)
+    },
   }
 }
 
