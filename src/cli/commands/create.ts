@@ -1,22 +1,18 @@
-import { availableParallelism } from "node:os"
 import { dirname, resolve } from "node:path"
 import { readSettings, type Settings } from "../../config/resolve"
 import { pullSettings, storeSettings } from "../../config/sections/pull"
 import { text } from "../../config/values"
-import type { Quantization } from "../../domain/quantization"
 import { UsageError } from "../../errors/cli"
-import { Cancelled } from "../../errors/request"
+import { Cancelled, Unsupported } from "../../errors/request"
 import { FileFailed } from "../../errors/store"
 import type { Modelfile } from "../../formats/modelfile/parse"
 import { MODEL_TEXTS } from "../../limits"
 import type { CreateEvent } from "../../store/create/create"
-import type { WeightQuantizer } from "../../store/create/quantize-weights"
 import type { PullEvent } from "../../store/pull/events"
 import { defineCommand } from "../args/command"
 import { configFlag, grouped, switchFlag } from "../args/flags"
 import { openStore } from "../models/open-store"
 import { warnOfShadow } from "../models/shadowed"
-import { workerCommand } from "../serve/compose"
 import { readGiven } from "../terminal/given-file"
 import type { Io } from "../terminal/io"
 import { percentOf } from "../terminal/output"
@@ -48,22 +44,18 @@ are relative to the Modelfile. A missing base is pulled; an existing model of th
       description: `the Modelfile (default ./${DEFAULT_FILE}); - = standard input`,
       short: "f",
     },
-    quantize: {
-      value: text("TYPE"),
-      description: "write the weights with fewer bits, as 'xllm quantize'",
-      short: "q",
-    },
+    quantize: { value: text("TYPE"), description: "quantize the weights; not supported yet", short: "q" },
     json: switchFlag("print progress as JSON, one object per line"),
     ...grouped({ ...storeSettings, ...pullSettings }, "Flags"),
     ...configFlag,
   },
   async run({ flags, words: [model = ""], io }) {
+    if (flags.quantize !== undefined) throw new Unsupported("--quantize is not supported yet", "quantize")
     const [{ parseModelName }, { createModel }] = await Promise.all([
       import("../../store/names"),
       import("../../store/create/create"),
     ])
     const name = parseModelName(model)
-    const type = flags.quantize === undefined ? undefined : await quantizationOf(flags.quantize)
     const { file, folder, modelfile } = await readModelfile(flags.file ?? DEFAULT_FILE, io)
     const settings = await readSettings(flags, io.environment)
     const store = await openStore(settings)
@@ -76,18 +68,7 @@ are relative to the Modelfile. A missing base is pulled; an existing model of th
     try {
       const { signal } = signals
       const { report } = reporter
-      const quantizer = type === undefined ? {} : { quantizer: await quantizerFor(type, settings) }
-      const made = await createModel({
-        store,
-        name,
-        modelfile,
-        file,
-        folder,
-        pull,
-        signal,
-        report,
-        ...quantizer,
-      })
+      const made = await createModel({ store, name, modelfile, file, folder, pull, signal, report })
       reporter.stop()
       await warnOfShadow(model, made, store, io)
     } catch (error) {
@@ -99,17 +80,6 @@ are relative to the Modelfile. A missing base is pulled; an existing model of th
     }
   },
 })
-
-async function quantizationOf(given: string): Promise<Quantization> {
-  const { creationQuantization } = await import("../../store/create/quantize-weights")
-  return creationQuantization(given)
-}
-
-async function quantizerFor(type: Quantization, settings: Settings): Promise<WeightQuantizer> {
-  const { weightQuantizer } = await import("../../engine/jobs/quantize")
-  const worker = { command: workerCommand("quantize"), runtimeFolder: settings.paths.runtime }
-  return weightQuantizer(worker, type, availableParallelism())
-}
 
 /** Downloads a model like `pull` does, and returns its name. */
 async function pullBase(

@@ -1,11 +1,9 @@
-import { availableParallelism } from "node:os"
 import type { Settings } from "../../config/resolve"
 import type { ModelLibrary } from "../../http/context/library"
 import type { Logger } from "../../log/logger"
 import type { Store } from "../../store/contract"
 import { formatModelName } from "../../store/names"
 import { SharedPulls } from "../../store/pull/shared-pulls"
-import { workerCommand } from "./compose"
 import { createPuller, pullableName } from "../pull/puller"
 
 /** The models on disk, for clients of the server. `settings`: the current ones. */
@@ -13,15 +11,6 @@ export function serverLibrary(settings: () => Settings, store: Store, log: Logge
   const pulls = new SharedPulls()
   return {
     store,
-    quantizer: (type) => ({
-      type,
-      async run(source, target, options) {
-        const { weightQuantizer } = await import("../../engine/jobs/quantize")
-        const worker = { command: workerCommand("quantize"), runtimeFolder: settings().paths.runtime }
-        log.info("quantizing model", { type: type.name })
-        await weightQuantizer(worker, type, availableParallelism()).run(source, target, options)
-      },
-    }),
     async pull(model, { isInsecure, signal, onEvent }) {
       const name = formatModelName(await pullableName(model, settings(), store))
       return await pulls.pull(

@@ -1,6 +1,4 @@
 import type { ModelSummary } from "../../domain/model"
-import type { Quantization } from "../../domain/quantization"
-import type { WeightQuantizer } from "../../store/create/quantize-weights"
 import type { Store } from "../../store/contract"
 import type { PullEvent } from "../../store/pull/events"
 
@@ -12,8 +10,6 @@ export interface ModelLibrary {
    * @throws as `Puller.pull`; ModelNotFound for hosts that the server's owner has not enabled
    */
   pull(model: string, options: LibraryPullOptions): Promise<ModelSummary>
-  /** What quantizes the weights of models that are created. */
-  quantizer(type: Quantization): WeightQuantizer
 }
 
 export interface LibraryPullOptions {

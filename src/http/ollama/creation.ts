@@ -1,5 +1,4 @@
 import { basename, dirname } from "node:path"
-import type { Quantization } from "../../domain/quantization"
 import type { ModelSummary } from "../../domain/model"
 import { InvalidRequest, Unsupported } from "../../errors/request"
 import { modelfileParameters } from "../../formats/modelfile/parameters"
@@ -8,7 +7,6 @@ import { shorten } from "../../lib/text/shorten"
 import { MODEL_TEXTS, SHOWN } from "../../limits"
 import type { Store } from "../../store/contract"
 import type { CreateEvent } from "../../store/create/create"
-import { creationQuantization } from "../../store/create/quantize-weights"
 import { type Digest, isDigest } from "../../store/managed/manifest"
 import { type ModelName, parseModelName } from "../../store/names"
 import type { PullEvent } from "../../store/pull/events"
@@ -41,12 +39,9 @@ const ROLES = ["system", "user", "assistant"] as const
  */
 export function readCreation(fields: Fields, store: Store): Creation {
   const name = parseModelName(namedModel(fields))
-  for (const unsupported of ["draft_files", "renderer", "parser"])
+  for (const unsupported of ["quantize", "quantization", "draft_files", "renderer", "parser"])
     if (isGiven(fields.unchecked(unsupported)))
       throw new Unsupported(`${unsupported} is not supported yet`, unsupported)
-  // The older name is still in use.
-  const quantize = fields.text("quantize", MODEL_TEXTS.line) || fields.text("quantization", MODEL_TEXTS.line)
-  const type = quantize ? creationQuantization(quantize) : undefined
   const files = blobsOf("files", fields)
   const adapters = blobsOf("adapters", fields)
   const blobs: readonly NamedBlob[] = [...files, ...adapters]
@@ -57,19 +52,13 @@ export function readCreation(fields: Fields, store: Store): Creation {
     ...messages(fields),
   ]
   const instructions = bodies.map((body, index): Instruction => ({ ...body, line: index + 1 }))
-  return { run: (options) => run(name, { instructions, blobs, type }, options) }
-}
-
-interface WantedModel {
-  readonly instructions: readonly Instruction[]
-  readonly blobs: readonly NamedBlob[]
-  /** Of the weights; undefined: they stay as they are. */
-  readonly type: Quantization | undefined
+  return { run: (options) => run(name, instructions, blobs, options) }
 }
 
 async function run(
   name: ModelName,
-  { instructions, blobs, type }: WantedModel,
+  instructions: readonly Instruction[],
+  blobs: readonly NamedBlob[],
   { library, signal, report }: CreationOptions,
 ): Promise<ModelSummary> {
   const { createModel } = await import("../../store/create/create")
@@ -87,7 +76,6 @@ async function run(
     // Where the blobs are: their names are all that can be found there.
     folder: dirname(store.blobs.pathOf(EMPTY_DIGEST)),
     pull,
-    ...(type !== undefined && { quantizer: library.quantizer(type) }),
     signal,
     report,
   })

@@ -1,9 +1,8 @@
 import { stat } from "node:fs/promises"
 import { basename } from "node:path"
 import type { ModelKind, ModelSummary } from "../../domain/model"
-import { KINDS } from "../../domain/tasks"
 import { InvalidModelFile } from "../../errors/model"
-import { Cancelled, InvalidRequest } from "../../errors/request"
+import { Cancelled } from "../../errors/request"
 import type { Modelfile } from "../../formats/modelfile/parse"
 import type { Store } from "../contract"
 import { digestOfFile, digestOfFileName } from "../managed/blobs"
@@ -18,7 +17,6 @@ import {
   instructionsOf,
 } from "./compose"
 import { Faults } from "./faults"
-import { quantizeWeights, type WeightQuantizer } from "./quantize-weights"
 import {
   architectureOf,
   findAdapter,
@@ -57,8 +55,6 @@ export interface CreateRequest {
   readonly replace?: boolean
   /** Downloads a missing base by name or URL; resolves to its name. Absent: a missing base is a fault. */
   readonly pull?: (reference: string) => Promise<string>
-  /** Writes the weights with fewer bits; absent: they stay as they are. */
-  readonly quantizer?: WeightQuantizer
   readonly report: (event: CreateEvent) => void
   /** Abort to stop as soon as possible; nothing is installed then. */
   readonly signal?: AbortSignal
@@ -96,18 +92,16 @@ async function create(request: CreateRequest, taken: Digest[]): Promise<ModelSum
   for (const { line, message } of modelfile.problems) faults.wrong(line, message)
   checkInstructions(instructions, faults)
   report({ type: "status", status: "gathering model components" })
-  const gathered = await gatherParts(request, faults)
-  if (gathered !== undefined) checkInstructionsOfKind(instructions, gathered.kind, faults)
+  const parts = await gatherParts(request, faults)
+  if (parts !== undefined) checkInstructionsOfKind(instructions, parts.kind, faults)
   faults.throwAny(file)
-  if (gathered === undefined) throw new Error("what is missing is a fault")
-  const warnings = [...modelfile.warnings, ...effectless(instructions), ...projectorWarnings(gathered)]
+  if (parts === undefined) throw new Error("what is missing is a fault")
+  const warnings = [...modelfile.warnings, ...effectless(instructions), ...projectorWarnings(parts)]
   for (const { line, message } of warnings)
     report({ type: "warning", message: line === undefined ? message : `${file}:${line}: ${message}` })
   const stopIfAborted = () => {
     if (request.signal?.aborted) throw new Cancelled()
   }
-  await using workspace = request.quantizer === undefined ? undefined : await store.blobs.openWorkspace()
-  const parts = workspace === undefined ? gathered : await quantized(request, gathered, workspace.path)
   if (!replace) await refuseOtherSize(store, name, await sizeOf(parts))
   const added = await hashAll(store, parts.files, (event) => {
     stopIfAborted()
@@ -130,23 +124,6 @@ async function create(request: CreateRequest, taken: Digest[]): Promise<ModelSum
   return summary
 }
 
-/** The parts with their weights quantized in `folder`. */
-async function quantized(request: CreateRequest, parts: Parts, folder: string): Promise<Parts> {
-  const { store, quantizer, report, signal } = request
-  const paths = allWeightsOf(parts, store)
-  if (quantizer === undefined) return parts
-  if (paths.length === 0) {
-    const kind = KINDS[parts.kind].noun
-    throw new InvalidRequest(
-      `quantize: only the weights of text and embedding models can be, and this is ${kind}`,
-      "quantize",
-    )
-  }
-  const made = await quantizeWeights(paths, folder, quantizer, report, signal)
-  if (made === undefined) return parts
-  return { ...parts, files: [...parts.files.filter(({ role }) => role !== "model"), made] }
-}
-
 async function gatherParts(request: CreateRequest, faults: Faults): Promise<Parts | undefined> {
   const { modelfile, store } = request
   const finder = { ...request, faults }
@@ -157,7 +134,7 @@ async function gatherParts(request: CreateRequest, faults: Faults): Promise<Part
   if (sources === undefined) return undefined
   const parts = joinSources(sources, faults)
   if (parts === undefined || adapterLine === undefined || adapter === undefined) return parts
-  await checkArchitecture(adapterLine, adapter.architecture, allWeightsOf(parts, store)[0], faults)
+  await checkArchitecture(adapterLine, adapter.architecture, weightsOf(parts, store), faults)
   const { architecture: _, ...file } = adapter
   return { ...parts, files: [...parts.files, file] }
 }
@@ -191,12 +168,11 @@ function joinSources(sources: readonly FoundSource[], faults: Faults): Parts | u
   return { kind, base: first.type === "model" ? first : undefined, reference, files: [...files.values()] }
 }
 
-/** The files of a text model's weights, in order. */
-function allWeightsOf({ base, files }: Parts, store: Store): readonly string[] {
-  const own = files.filter(({ role }) => role === "model").map(({ path }) => path)
-  if (own.length > 0) return own
-  const kept = base?.manifest.files.filter(({ role }) => role === "model") ?? []
-  return kept.map(({ digest }) => store.blobs.pathOf(digest))
+/** The first file of a text model's weights. */
+function weightsOf({ base, files }: Parts, store: Store): string | undefined {
+  const own = files.find(({ role }) => role === "model")
+  const kept = base?.manifest.files.find(({ role }) => role === "model")
+  return own?.path ?? (kept && store.blobs.pathOf(kept.digest))
 }
 
 async function checkArchitecture(
