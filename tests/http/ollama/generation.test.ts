@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test"
 import type { GenerationEvent, GenerationRequest, RenderedPrompt } from "../../../src/domain/chat"
 import { InternalError } from "../../../src/errors/base"
 import { ContextLengthExceeded } from "../../../src/errors/request"
-import { answer, done, FakeEngine, token } from "../../support/fakes/fake-engine"
+import { answer, done, FakeEngine, LOADED_TINY, token } from "../../support/fakes/fake-engine"
 import { fakeServer, type Json, jsonOf, USER_HI } from "../../support/http"
 
 const CHAT = { model: "tiny", messages: USER_HI }
@@ -196,6 +196,26 @@ describe("without anything to answer", () => {
       done_reason: "unload",
     })
     expect(engine.stopped).toEqual(["tiny"])
+    expect(engine.kept).toEqual([])
+  })
+
+  test("a model is kept for as long as the request says", async () => {
+    const { post, engine } = fakeServer()
+    await post("/api/generate", { model: "tiny", keep_alive: -1 })
+    await post("/api/chat", { model: "tiny", messages: [], keep_alive: "10m" })
+    expect(engine.kept).toEqual([
+      ["tiny", null],
+      ["tiny", 600],
+    ])
+  })
+
+  test("a model in use is unloaded when it is idle", async () => {
+    const { post, engine } = fakeServer()
+    engine.loadedModels = [LOADED_TINY]
+    const body = await jsonOf(post("/api/generate", { model: "tiny", keep_alive: 0, stream: false }))
+    expect(body).toMatchObject({ done_reason: "unload" })
+    expect(engine.stopped).toEqual([])
+    expect(engine.kept).toEqual([["tiny", 0]])
   })
 })
 
