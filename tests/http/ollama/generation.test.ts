@@ -242,6 +242,20 @@ describe("a prompt", () => {
     expect(engine.lastRequest).toMatchObject({ kind: "completion", prompt: [7, 8, 1, 2, 3] })
   })
 
+  test("is laid out by the template that comes with it", async () => {
+    const { post, engine } = fakeServer()
+    const template = "{{ .Prompt }}{{ .Suffix }}"
+    const body = { model: "tiny", prompt: "a", template, stream: false }
+    expect(await jsonOf(post("/api/generate", body))).toHaveProperty("context")
+    expect(chatOf(engine)).toMatchObject({ template, messages: [{ role: "user", content: "a" }] })
+    await post("/api/generate", { ...body, suffix: "b" })
+    expect(chatOf(engine)).toMatchObject({ template, templateArguments: { suffix: "b" } })
+    await post("/api/generate", { ...body, template: "" })
+    expect(chatOf(engine).template).toBeUndefined()
+    expect((await post("/api/generate", { ...body, raw: true })).status).toBe(400)
+    expect((await post("/api/generate", { ...body, template: "x".repeat(65_537) })).status).toBe(400)
+  })
+
   test("that is raw, or around a gap, is used as it is", async () => {
     const { post, engine } = fakeServer()
     const body = await jsonOf(post("/api/generate", { model: "tiny", prompt: "a", raw: true, stream: false }))
