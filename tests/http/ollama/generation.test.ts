@@ -135,6 +135,19 @@ describe("a chat", () => {
     expect(logged.filter((line) => line.includes("option has no effect"))).toHaveLength(1)
   })
 
+  test("says that a model serves a shorter context than num_ctx asks for, and logs it once", async () => {
+    const { post, logged } = fakeServer()
+    const asking = (num_ctx: number) => post("/api/chat", { ...CHAT, stream: false, options: { num_ctx } })
+    for (const length of [0, 256]) expect(await jsonOf(asking(length))).not.toHaveProperty("warnings")
+    for (let time = 0; time < 2; time++)
+      expect((await jsonOf(asking(4096)))["warnings"]).toEqual([
+        "options.num_ctx asks for 4096 tokens, but 'tiny' serves 256",
+      ])
+    expect(logged.filter((line) => line.includes("num_ctx is more than the model serves"))).toHaveLength(1)
+    const lines = await linesOf(post("/api/chat", { ...CHAT, options: { num_ctx: 4096 } }))
+    expect(lines.at(-1)).toMatchObject({ done: true, warnings: [expect.any(String)] })
+  })
+
   test("reports log probabilities", async () => {
     const logprobs = [[token("Hi", -0.5, [token("Hi", -0.5)])]]
     const { post, engine } = fakeServer(() => answer(["Hi"], { logprobs }))
