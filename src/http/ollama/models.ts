@@ -29,7 +29,9 @@ export function ollamaModelRoutes({ engine }: OllamaContext) {
   return new Elysia({ name: "ollama-models" })
     .get("/api/version", () => ({ version: API_VERSION }))
     .get("/api/tags", async () => {
-      const models = await listed.describe(await engine.list())
+      const all = await engine.list()
+      const newestFirst = all.toSorted((a, b) => b.modifiedAt.getTime() - a.modifiedAt.getTime())
+      const models = await listed.describe(newestFirst)
       return {
         models: models.map(([{ name, modifiedAt, sizeBytes, id }, details]) => ({
           name: taggedName(name),
