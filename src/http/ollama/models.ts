@@ -29,9 +29,7 @@ export function ollamaModelRoutes({ engine }: OllamaContext) {
   return new Elysia({ name: "ollama-models" })
     .get("/api/version", () => ({ version: API_VERSION }))
     .get("/api/tags", async () => {
-      const all = await engine.list()
-      const newestFirst = all.toSorted((a, b) => b.modifiedAt.getTime() - a.modifiedAt.getTime())
-      const models = await listed.describe(newestFirst)
+      const models = await listed.describe(await engine.list())
       return {
         models: models.map(([{ name, modifiedAt, sizeBytes, id }, details]) => ({
           name: taggedName(name),
@@ -46,8 +44,10 @@ export function ollamaModelRoutes({ engine }: OllamaContext) {
     })
     .get("/api/ps", async () => {
       const loaded = engine.loaded().filter(({ kind, state }) => isGguf({ kind }) && state !== "stopping")
-      const names = new Set(loaded.map(({ name }) => name))
-      const models = await listed.describe((await engine.list()).filter(({ name }) => names.has(name)))
+      const names = [...new Set(loaded.map(({ name }) => name))]
+      // Not the whole list, which clients poll. One that was removed while it runs is left out.
+      const found = await Promise.all(names.map((name) => engine.resolve(name).catch(() => undefined)))
+      const models = await listed.describe(found.filter((model) => model !== undefined))
       const bodies = models.map(([{ name }, details]) =>
         toLoadedBody(
           loaded.filter((worker) => worker.name === name),

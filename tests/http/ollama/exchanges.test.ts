@@ -1,5 +1,4 @@
 import { describe, expect, test } from "bun:test"
-import type { ModelDetails } from "../../../src/domain/model"
 import { answer } from "../../support/fakes/fake-engine"
 import { fakeServer, jsonOf } from "../../support/http"
 
@@ -31,24 +30,38 @@ const FINAL = {
 
 const IDLE = { model: "tiny", created_at: FINAL.created_at, done: true }
 
-const DETAILS = {
-  parent_model: "",
-  format: "gguf",
-  family: "llama",
-  families: ["llama"],
-  parameter_size: "1K",
-  quantization_level: "F32",
-  context_length: 512,
-  embedding_length: 64,
-}
-
-const LISTED = { model: "tiny:latest", name: "tiny:latest", size: 1234, digest: "abc123", details: DETAILS }
-
 const EXCHANGES: readonly Exchange[] = [
   { is: "a probe of the command line", method: "HEAD", path: "/" },
   { is: "the version", method: "GET", path: "/api/version", answer: { version: "0.33.0" } },
   { is: "a probe of the version", method: "HEAD", path: "/api/version" },
   { is: "a probe of the list", method: "HEAD", path: "/api/tags" },
+  {
+    is: "the list",
+    method: "GET",
+    path: "/api/tags",
+    answer: {
+      models: [
+        {
+          name: "tiny:latest",
+          model: "tiny:latest",
+          modified_at: "2026-01-02T03:04:05.000Z",
+          size: 1234,
+          digest: "abc123",
+          details: {
+            parent_model: "",
+            format: "gguf",
+            family: "llama",
+            families: ["llama"],
+            parameter_size: "1K",
+            quantization_level: "F32",
+            context_length: 512,
+            embedding_length: 64,
+          },
+          capabilities: ["completion", "chat"],
+        },
+      ],
+    },
+  },
   {
     is: "a chat",
     path: "/api/chat",
@@ -203,14 +216,4 @@ describe("Ollama's clients are answered as by Ollama:", () => {
       expect(await jsonOf(response)).toEqual(expected as never)
     },
   )
-})
-
-test("the list has the newest model first", async () => {
-  const { get, engine } = fakeServer()
-  const [tiny] = await engine.list()
-  const older = { ...tiny, name: "older", modifiedAt: new Date("2025-01-01T00:00:00Z") } as ModelDetails
-  const newer = { ...tiny, name: "newer", modifiedAt: new Date("2026-05-01T00:00:00Z") } as ModelDetails
-  engine.list = async () => [older, { ...tiny } as ModelDetails, newer]
-  const { models } = (await jsonOf(get("/api/tags"))) as { models: object[] }
-  expect(models).toMatchObject([{ name: "newer:latest" }, LISTED, { name: "older:latest" }])
 })
