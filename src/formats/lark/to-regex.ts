@@ -4,7 +4,7 @@ import { type LarkGrammar, type LarkNode, parseLark } from "./parse"
 export { LarkError }
 
 /** Characters of the expression. */
-const LONGEST = 65_536
+const LONGEST = 16_384
 
 /** Lark's own terminals, as regular expressions (ECMA-262). */
 const COMMON: Readonly<Record<string, string>> = {
