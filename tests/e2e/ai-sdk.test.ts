@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
+import { symlinkSync } from "node:fs"
 import { join } from "node:path"
 import { createAnthropic } from "@ai-sdk/anthropic"
 import { createOpenAI } from "@ai-sdk/openai"
@@ -8,6 +9,7 @@ import { createOllama } from "ollama-ai-provider-v2"
 import { z } from "zod"
 import { writeTinyModel } from "../support/files/tiny-model"
 import { Installation, type InstalledServer } from "../support/installation"
+import { realQwen } from "../support/real/real-qwen"
 import { THINKING_TEMPLATE } from "../support/tool-templates"
 
 let xllm: Installation
@@ -47,6 +49,19 @@ const LONG = {
 
 const Reply = z.object({ colour: z.enum(["red", "blue"]), count: z.number().int().min(0).max(9) })
 
+function newWeather() {
+  const asked: string[] = []
+  const weather = tool({
+    description: "The weather of a city",
+    inputSchema: z.object({ city: z.enum(["Oslo", "Rome"]) }),
+    execute: ({ city }) => {
+      asked.push(city)
+      return `rain in ${city}`
+    },
+  })
+  return { asked, weather }
+}
+
 describe.each(Object.keys(PROVIDERS))("the AI SDK with %s", (name) => {
   const model = (): LanguageModel => PROVIDERS[name]?.(server.url) ?? ""
 
@@ -73,15 +88,7 @@ describe.each(Object.keys(PROVIDERS))("the AI SDK with %s", (name) => {
 
   // Ollama's API has no way to demand a call, and the model of this test makes none by itself.
   test.skipIf(name.startsWith("ollama"))("calls tools in a loop", async () => {
-    const asked: string[] = []
-    const weather = tool({
-      description: "The weather of a city",
-      inputSchema: z.object({ city: z.enum(["Oslo", "Rome"]) }),
-      execute: ({ city }) => {
-        asked.push(city)
-        return `rain in ${city}`
-      },
-    })
+    const { asked, weather } = newWeather()
     const { steps } = await generateText({
       ...LONG,
       model: model(),
@@ -94,3 +101,26 @@ describe.each(Object.keys(PROVIDERS))("the AI SDK with %s", (name) => {
     expect(steps.map(({ content }) => content[0]?.type)).toEqual(["tool-call", "tool-call", "text"])
   })
 })
+
+const qwen = realQwen()
+
+test.skipIf(qwen === undefined)(
+  "the AI SDK with ollama-ai-provider-v2 calls tools that a real model chooses",
+  async () => {
+    using installation = await Installation.create()
+    symlinkSync(qwen ?? "", join(installation.models, "qwen.gguf"))
+    await using real = await installation.serve([], { loading: ["--ctx", "2048", "--gpu-layers", "0"] })
+    const { asked, weather } = newWeather()
+    const { steps } = await generateText({
+      ...{ maxOutputTokens: 64, maxRetries: 0, temperature: 0 },
+      providerOptions: { ollama: { options: { num_predict: 64, temperature: 0 } } },
+      model: createOllama({ baseURL: `${real.url}/api` })("qwen"),
+      prompt: "Call the tool to find out the weather in Oslo.",
+      tools: { weather },
+      stopWhen: stepCountIs(2),
+    })
+    expect(asked[0]).toBe("Oslo")
+    expect(steps).toHaveLength(2)
+  },
+  120_000,
+)
