@@ -262,6 +262,24 @@ export const PRODUCTS = {
   collectedLogprobs: 2_000_000,
 }
 
+// ----------------------------------------------------------------------------------------------- responses
+
+/** Responses that are kept for later requests, in a file that is read and written between other requests. */
+export const RESPONSES = {
+  /** One response with its input: 10 ms to write. More than 300,000 tokens. */
+  bytes: 2 * MIB,
+  /** Counted with each new one, which takes 1 ms. */
+  rows: 10_000,
+  /** Items of one answer that can be referred to. */
+  items: 256,
+  /** Of one conversation: each is looked up in turn. */
+  turns: 1000,
+  /** Of one conversation: as much as a request could have. */
+  chainBytes: BODY_BYTES.generation,
+  /** Items of earlier answers that one request refers to. */
+  references: 4096,
+}
+
 // -------------------------------------------------------------------------------------------------- images
 
 /** Numbers of image requests, for HTTP, flags and workers alike. */

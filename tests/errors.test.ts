@@ -55,6 +55,21 @@ const TABLE: readonly (readonly [error: XllmError, status: number, seen?: Seen])
       param: "model",
     },
   ],
+  [
+    new errors.ResponseNotFound("resp_1"),
+    404,
+    { code: "response_not_found", message: "Response with id 'resp_1' not found." },
+  ],
+  [
+    new errors.PreviousResponseNotFound("resp_1", "it is old"),
+    400,
+    {
+      code: "previous_response_not_found",
+      message:
+        "Previous response with id 'resp_1' not found (it is old); send the whole conversation as input",
+      param: "previous_response_id",
+    },
+  ],
   [new errors.PullCancelled("m"), 499, { code: "cancelled" }],
   [new errors.DownloadFailed("x", "why"), 502, { code: "download_failed" }],
   [new errors.NotAuthorized("x", "why"), 403, { code: "not_authorized" }],
