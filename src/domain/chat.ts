@@ -136,6 +136,11 @@ export interface GenerationOptions extends RequestOptions {
   readonly cacheSalt?: string
   /** The same, set by the server: whose cached prefixes these are. */
   readonly cacheOwner?: string
+  /**
+   * The number of the sequence that the first answer is generated in, if it is idle: for clients that save and restore
+   * what a sequence has cached. -1: any. Where it is given, `finish` events tell the number.
+   */
+  readonly slot?: number
   /** Report `progress` events while the prompt is evaluated. */
   readonly returnProgress: boolean
   /** Absent: any text. */
@@ -309,6 +314,8 @@ export type GenerationEvent =
       /** The stop text that matched. */
       readonly stop?: string
       readonly completionTokens: number
+      /** See {@link GenerationOptions.slot}. */
+      readonly slot?: number
     }
   | { readonly type: "done"; readonly usage: Usage; readonly timings: Timings }
 

@@ -16,6 +16,9 @@ const UNSUPPORTED: FieldTable = {
   lora: refusedUnlessEmpty(),
 }
 
+/** Which one it was is told. */
+const ANY_SLOT = -1
+
 /** A call of `/completion` or `/infill`: one request per prompt. */
 export interface NativeCall {
   readonly requests: readonly CompletionRequest[]
@@ -69,6 +72,7 @@ function readShared(fields: Fields, headers: HeaderOptions): Omit<CompletionRequ
     kind: "completion",
     ...headers,
     ...readGenerationOptions(fields, undefined, { numbers: LLAMA_SAMPLING, bias: LLAMA_BIAS }),
+    slot: fields.integer("id_slot", NUMBERS.slot) ?? ANY_SLOT,
     echo: false,
     // The messages of a stream always have them.
     reportsTokens: isStream || (fields.boolean("return_tokens") ?? false),

@@ -48,7 +48,7 @@ const OF_GENERATION: FieldTable = {
   verbosity: ignored,
   moderation: refusedUnlessEmpty(),
   response_format: taken,
-  // llama-server. Slots, context shift and speculation have no counterpart here.
+  // llama-server. Context shift and speculation have no counterpart here.
   cache_prompt: taken,
   dry_allowed_length: taken,
   dry_base: taken,
@@ -57,6 +57,7 @@ const OF_GENERATION: FieldTable = {
   dry_sequence_breakers: taken,
   dynatemp_exponent: taken,
   dynatemp_range: taken,
+  id_slot: taken,
   ignore_eos: taken,
   min_keep: taken,
   min_p: taken,
@@ -82,7 +83,6 @@ const OF_GENERATION: FieldTable = {
   generation_prompt: ignored,
   grammar_lazy: ignored,
   grammar_triggers: ignored,
-  id_slot: ignored,
   n_cache_reuse: ignored,
   n_discard: ignored,
   n_keep: ignored,

@@ -56,6 +56,7 @@ export function readGenerationOptions(
       reportsTokens: fields.boolean("return_tokens"),
       cacheSalt: readCacheSalt(fields),
       output: readOutputConstraint(fields),
+      slot: fields.integer("id_slot", NUMBERS.slot),
     }),
   }
 }

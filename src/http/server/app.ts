@@ -14,6 +14,7 @@ import { anthropicRoutes } from "../anthropic/routes"
 import { nativeCompletionRoutes } from "../llama-server/completion"
 import { nativeEmbeddingRoutes } from "../llama-server/embeddings"
 import { promptRoutes } from "../llama-server/prompts"
+import { slotActionRoutes } from "../llama-server/slots"
 import { serverStatusRoutes } from "../llama-server/status"
 import { nativeTokenRoutes } from "../llama-server/tokens"
 import { ollamaEmbeddingRoutes } from "../ollama/embeddings"
@@ -118,6 +119,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     nativeEmbeddingRoutes(openAi, (body, headers) => toEmbeddingCall(body, headers).request),
     promptRoutes(engine, (body, headers) => toChatCall(body, headers).request),
     serverStatusRoutes({ engine, version }),
+    slotActionRoutes(engine),
     responseRoutes(openAi, log),
     anthropicRoutes({ engine, settings, log }),
     ollamaGenerationRoutes(ollama),

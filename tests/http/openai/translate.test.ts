@@ -69,7 +69,14 @@ describe("a chat request", () => {
   test("may carry hints and unknown fields, which change nothing", () => {
     const hints = {
       ...{ user: "u", metadata: { a: "b" }, store: true, service_tier: "auto", parallel_tool_calls: true },
-      ...{ prediction: {}, safety_identifier: "x", verbosity: "low", unheard_of: [1], id_slot: 3, n_keep: 5 },
+      ...{
+        prediction: {},
+        safety_identifier: "x",
+        verbosity: "low",
+        unheard_of: [1],
+        id_slot: null,
+        n_keep: 5,
+      },
       ...{
         tools: [],
         functions: [],

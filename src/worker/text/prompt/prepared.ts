@@ -116,6 +116,8 @@ export interface PreparedRequest extends PromptCells {
    */
   readonly checkpoints: readonly number[]
   readonly returnProgress: boolean
+  /** See {@link GenerationOptions.slot}. */
+  readonly slot?: number
   readonly constraint?: PreparedConstraint
   readonly answer?: PreparedAnswer
 }

@@ -4,6 +4,7 @@ import { ContextLengthExceeded, InvalidRequest } from "../../../errors/request"
 import { PRODUCTS } from "../../../limits"
 import type { Vocabulary } from "../../../llama/vocabulary"
 import { decodeRequest, encodeRendered, type WireRendered, type WireRequest } from "../../../protocol/wire"
+import { cacheKeyOf } from "../cache/slots"
 import { applyDefaults, withFallback } from "../defaults"
 import { prepareStops } from "../output/stop"
 import { type BreakerTable, findBreakers } from "../sampling/dry-breakers"
@@ -99,6 +100,7 @@ export class RequestPreparer {
       cacheKey: cacheKeyOf(request),
       checkpoints: this.#parts.needsCheckpoints ? this.#parts.builder.checkpoints(request, prompt) : [],
       returnProgress: request.returnProgress,
+      ...(request.slot !== undefined && { slot: request.slot }),
       ...(constraint !== undefined && { constraint: constraint.prepare() }),
       ...(answer !== undefined && { answer }),
     }
@@ -239,11 +241,6 @@ function isJson({ output }: GenerationRequest): boolean {
 }
 
 /** Whose cached prefixes a request shares; empty: those of all without owner and salt. */
-function cacheKeyOf({ cacheOwner, cacheSalt }: GenerationRequest): string {
-  if (cacheOwner === undefined && cacheSalt === undefined) return ""
-  return Bun.SHA256.hash(JSON.stringify([cacheOwner ?? null, cacheSalt ?? null]), "hex")
-}
-
 function randomSeed(): number {
   return crypto.getRandomValues(new Uint32Array(1))[0] ?? 0
 }
