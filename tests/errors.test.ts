@@ -57,6 +57,7 @@ const TABLE: readonly (readonly [error: XllmError, status: number, seen?: Seen])
   ],
   [new errors.SlotNotSaved("why"), 500, { code: "slot_not_saved" }],
   [new errors.SlotNotRestored("why"), 400, { code: "slot_not_restored" }],
+  [new errors.NotChangeable(), 501, { code: "not_changeable" }],
   [new errors.PromptsNotKept(), 501, { code: "prompts_not_kept" }],
   [new errors.PullCancelled("m"), 499, { code: "cancelled" }],
   [new errors.DownloadFailed("x", "why"), 502, { code: "download_failed" }],

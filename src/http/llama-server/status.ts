@@ -2,7 +2,7 @@ import { Elysia } from "elysia"
 import type { LoadedTextInfo } from "../../domain/loaded-model"
 import type { ModelDetails, TextModelDetails } from "../../domain/model"
 import type { Engine } from "../../engine/contract"
-import { InvalidRequest } from "../../errors/request"
+import { InvalidRequest, NotChangeable } from "../../errors/request"
 import { WrongModelKind } from "../../errors/model"
 import { abortControllerFor } from "../context/consume"
 import { mayBeSilent } from "../context/idle"
@@ -29,6 +29,9 @@ export function serverStatusRoutes(context: ServerStatusContext) {
       .get("/props", async ({ request, server }) => {
         mayBeSilent(request, server)
         return await props(context, request)
+      })
+      .post("/props", () => {
+        throw new NotChangeable()
       })
       .get("/slots", async ({ request }) => {
         const model = await textModel(engine, request)
