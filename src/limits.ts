@@ -221,6 +221,8 @@ export const NUMBERS = {
   milliseconds: { min: -1, max: MAX_INT32 },
   /** Of a vector; the model's own length is the limit. */
   dimensions: { min: 1, max: 65_536 },
+  /** The p of a p-norm; -1 is llama-server's: none. */
+  norm: { min: -1, max: MAX_INT32 },
   /** vLLM's: -1 is as many as the model takes. */
   truncatedTokens: { min: -1, max: MAX_INT32 },
   /** Of ranked documents. */

@@ -322,6 +322,8 @@ export type GenerationEvent =
 /** A prompt as the model would see it. */
 export interface RenderedPrompt {
   readonly prompt: string
+  /** The text of the token in front that is not in it, if the model needs one there. */
+  readonly bos?: string
   readonly tokens: readonly number[]
   /** The grammar of the answer, in GBNF; absent: any text. */
   readonly grammar?: string

@@ -72,7 +72,7 @@ function endBody(
       stream,
       timingsPerToken,
     }),
-    prompt: rendered.prompt,
+    prompt: (rendered.bos ?? "") + rendered.prompt,
     has_new_line: text.includes("\n"),
     // Prompts are never cut, apart from those that ask for it.
     truncated: false,

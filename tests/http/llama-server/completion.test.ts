@@ -51,6 +51,21 @@ describe("a whole completion", () => {
     })
   })
 
+  test("shows the token that begins its prompt, and tells the sequence it ran in", async () => {
+    const { post, engine } = fakeServer(async function* () {
+      for (const event of LINE) yield event.type === "finish" ? { ...event, slot: 2 } : event
+    })
+    const render = engine.render.bind(engine)
+    engine.render = async (request) => ({ ...(await render(request)), bos: "<s>" })
+    expect(await jsonOf(post("/completion", { prompt: "Hi", id_slot: 2 }))).toMatchObject({
+      prompt: "<s>prompt",
+      id_slot: 2,
+    })
+    expect(completion(engine.lastRequest).slot).toBe(2)
+    await post("/completion", { prompt: "Hi" })
+    expect(completion(engine.lastRequest).slot).toBe(-1)
+  })
+
   test("of a list of prompts is a list", async () => {
     const { post } = fakeServer((request) => answer([String(completion(request).prompt)]))
     const one = await (await post("/completions", { prompt: ["a"] })).json()

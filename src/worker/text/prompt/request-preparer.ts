@@ -116,6 +116,7 @@ export class RequestPreparer {
     const logitBias = Array.from(bias.tokens, (token, index) => [token, bias.values[index] ?? 0] as const)
     return encodeRendered({
       prompt: text,
+      ...(request.kind === "completion" && this.#addedTo(prompt)),
       tokens,
       ...(constraint !== undefined && { grammar: constraint.source }),
       ...(answer?.calls !== undefined && { toolSyntax: { ...answer.calls.syntax } }),
@@ -127,6 +128,14 @@ export class RequestPreparer {
         stop: request.stop,
       },
     })
+  }
+
+  /** See {@link RenderedPrompt.bos}. */
+  #addedTo({ text, tokens: [first] }: Prompt): Pick<RenderedPrompt, "bos"> {
+    const { vocabulary } = this.#parts
+    if (first === undefined || first !== vocabulary.bos) return {}
+    const bos = new TextDecoder().decode(vocabulary.bytes(first))
+    return text.startsWith(bos) ? {} : { bos }
   }
 
   #read(wire: WireRequest<GenerationRequest>): GenerationRequest {
