@@ -128,6 +128,10 @@ export interface GenerationOptions extends RequestOptions {
   readonly reportsTokens?: boolean
   /** The request's values; the model's and the built-in defaults fill in the rest. */
   readonly sampling: Partial<SamplingParameters>
+  /** Report the probabilities that the samplers leave, of the tokens that they leave, as `logprobs`. */
+  readonly logprobsAfterSampling?: boolean
+  /** The first line break after this many milliseconds of generation ends the answer; absent: none does. */
+  readonly lineBreakEndsAfterMs?: number
   /** Number of alternatives to report per token; 0: only the chosen one; absent: no log probabilities. */
   readonly topLogprobs?: number
   /** Whether a cached prefix may be used; `false` gives reproducible results. */
@@ -187,10 +191,6 @@ export interface CompletionRequest extends GenerationOptions {
   readonly keepLast?: number
   /** A later line with less indentation than this many characters ends the answer, and so does an empty one. */
   readonly leastIndent?: number
-  /** The first line break after this many milliseconds of generation ends the answer; absent: none does. */
-  readonly lineBreakEndsAfterMs?: number
-  /** Report the probabilities that the samplers leave, of the tokens that they leave, as `logprobs`. */
-  readonly logprobsAfterSampling?: boolean
   /** Report the prompt's text (and, with `topLogprobs`, its tokens' log probabilities) in the `prompt` event. */
   readonly echo: boolean
 }

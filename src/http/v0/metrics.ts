@@ -10,7 +10,7 @@ export function metricsRoutes(metrics: Metrics | undefined) {
       headers: {
         "content-type": metrics.contentType,
         // As in llama-server.
-        "process-start-time-unix": String(Math.floor(metrics.startedAt.getTime() / 1000)),
+        "Process-Start-Time-Unix": String(Math.floor(metrics.startedAt.getTime() / 1000)),
       },
     })
   return routes.get("/metrics", answer).get("/v0/metrics", answer)

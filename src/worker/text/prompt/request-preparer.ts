@@ -80,8 +80,9 @@ export class RequestPreparer {
       stopTokens: [...new Set(request.stopTokens)],
       keepsStop: request.keepsStop ?? false,
       leastIndent: (isCompletion && request.leastIndent) || 0,
-      ...(isCompletion &&
-        request.lineBreakEndsAfterMs !== undefined && { lineBreakEndsAfterMs: request.lineBreakEndsAfterMs }),
+      ...(request.lineBreakEndsAfterMs !== undefined && {
+        lineBreakEndsAfterMs: request.lineBreakEndsAfterMs,
+      }),
       hidesControlTokens: request.hidesControlTokens ?? false,
       reportsTokens: request.reportsTokens ?? false,
       warnings: [
@@ -93,7 +94,7 @@ export class RequestPreparer {
       ],
       sampling: this.#prepareSampling(sampling),
       ...(request.topLogprobs !== undefined && { topLogprobs: request.topLogprobs }),
-      logprobsAfterSampling: isCompletion && request.logprobsAfterSampling === true,
+      logprobsAfterSampling: request.logprobsAfterSampling === true,
       scoresPrompt,
       usesCache: request.cachePrompt && !scoresPrompt,
       // The adapters of a model are the same for all its requests.
