@@ -325,8 +325,6 @@ export const SAMPLING = {
   mirostatEta: { min: 0, max: 1 },
 } as const satisfies SamplingRanges
 
-export const ANY_INTEGER: Range = { min: -MAX_INT32 - 1, max: MAX_INT32 }
-
 /** The same where llama.cpp takes more than OpenAI's API. */
 export const LLAMA_SAMPLING = {
   ...SAMPLING,

@@ -3,7 +3,6 @@ import { InvalidRequest } from "../../errors/request"
 import { foldSeed } from "../../lib/fold-seed"
 import { shorten } from "../../lib/text/shorten"
 import {
-  ANY_INTEGER,
   BIAS,
   COUNTS,
   LLAMA_BIAS,
@@ -81,7 +80,7 @@ function readerOf(fields: Fields, { clamps }: SamplingLimits): ReadNumber {
 
 /** The options that narrow down the candidates. */
 function readCandidates(fields: Fields, number: ReadNumber) {
-  const topK = fields.integer("top_k", ANY_INTEGER)
+  const topK = fields.integer("top_k", { ...SAMPLING.topK, min: -SAMPLING.topK.max })
   return {
     // In llama.cpp everything up to 0 means off.
     topK: topK === undefined ? undefined : Math.max(0, topK),

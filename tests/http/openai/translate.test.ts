@@ -422,7 +422,7 @@ test.each([
   [{ temperature: "hot" }, 'temperature must be a number between 0 and 2, got "hot"'],
   [{ temperature: Infinity }, "temperature must be between 0 and 2, got Infinity"],
   [{ top_p: 1.1 }, "top_p must be between 0 and 1, got 1.1"],
-  [{ top_k: 1.5 }, "top_k must be a whole number between -2147483648 and 2147483647, got 1.5"],
+  [{ top_k: 1.5 }, "top_k must be a whole number between -2147483647 and 2147483647, got 1.5"],
   [{ min_p: -1 }, "min_p must be between 0 and 1, got -1"],
   [{ typical_p: 2 }, "typical_p must be between 0 and 1, got 2"],
   [{ top_n_sigma: -2 }, "top_n_sigma must be between -1 and 1000, got -2"],
