@@ -19,6 +19,8 @@ const NO_SLOT = -1
 export interface Ending {
   readonly model: string
   readonly rendered: RenderedPrompt
+  /** Undefined: unknown. */
+  readonly contextLength: number | undefined
   readonly request: CompletionRequest
   readonly index: number
   readonly stream: boolean
@@ -54,7 +56,7 @@ export function toCompletionBody(
 function endBody(
   { reason, stop, slot, text, tokens }: End,
   { usage, timings }: Pick<CompleteAnswer, "usage" | "timings">,
-  { model, rendered, request, index, stream, timingsPerToken }: Ending,
+  { model, rendered, contextLength = Number.POSITIVE_INFINITY, request, index, ...ending }: Ending,
 ): Readonly<Record<string, unknown>> {
   const { parameters } = rendered
   return {
@@ -67,15 +69,15 @@ function endBody(
     tokens_predicted: usage.completionTokens,
     tokens_evaluated: usage.promptTokens,
     generation_settings: toGenerationSettings(parameters, {
+      ...ending,
       request,
       grammar: rendered.grammar,
-      stream,
-      timingsPerToken,
     }),
     prompt: (rendered.bos ?? "") + rendered.prompt,
     has_new_line: text.includes("\n"),
-    // Prompts are never cut, apart from those that ask for it.
-    truncated: false,
+    // By the end of the context: prompts are never cut, apart from those that ask for it.
+    truncated:
+      reason === "length" && usage.promptTokens + usage.completionTokens / request.n >= contextLength,
     stop_type: reason === "length" ? "limit" : stop === undefined ? "eos" : "word",
     stopping_word: stop ?? "",
     tokens_cached: usage.promptTokens + usage.completionTokens,

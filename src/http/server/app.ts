@@ -67,7 +67,12 @@ export interface AppOptions {
 }
 
 /** Routes that llama-server's clients also call without `/v1`. */
-const UNVERSIONED = ["/v1/chat/completions", "/v1/audio/transcriptions"]
+const UNVERSIONED = [
+  "/v1/chat/completions",
+  "/v1/audio/transcriptions",
+  "/v1/responses",
+  "/v1/responses/input_tokens",
+]
 
 /** All routes of the server. Does not listen: see {@link listen}. */
 export function createApp({ engine, version, startedAt, log, metrics, ...options }: AppOptions) {

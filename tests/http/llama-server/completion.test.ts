@@ -66,6 +66,15 @@ describe("a whole completion", () => {
     expect(completion(engine.lastRequest).slot).toBe(-1)
   })
 
+  test("is truncated where the context ends it", async () => {
+    const { post, engine } = fakeServer(() => answer(["a", "b"], { reason: "length", promptTokens: 5 }))
+    const truncated = async (served: number) => {
+      engine.contexts = { trained: 512, served }
+      return (await jsonOf(post("/completion", { prompt: "Hi" })))["truncated"]
+    }
+    expect([await truncated(8), await truncated(7)]).toEqual([false, true])
+  })
+
   test("of a list of prompts is a list", async () => {
     const { post } = fakeServer((request) => answer([String(completion(request).prompt)]))
     const one = await (await post("/completions", { prompt: ["a"] })).json()
@@ -283,6 +292,9 @@ describe("errors have llama-server's shape", () => {
       type: "exceed_context_size_error",
       n_prompt_tokens: 99,
       n_ctx: 10,
+      message: expect.stringMatching(
+        /^request \(99 tokens\) exceeds the available context size \(10 tokens\): /,
+      ),
     })
   })
 

@@ -250,7 +250,7 @@ describe("web pages", () => {
     "of this machine may call (%s)",
     async (origin) => {
       const { headers, status } = await preflight(origin)
-      expect(status).toBe(204)
+      expect(status).toBe(200)
       expect(headers.get("access-control-allow-origin")).toBe(origin)
       expect(headers.get("access-control-allow-headers")).toContain("content-type")
       expect(headers.get("access-control-allow-credentials")).toBeNull()

@@ -114,7 +114,13 @@ export class RequestPreparer {
     const { text, tokens } = prompt
     const sampling = this.#samplingOf(request)
     const bias = this.#resolveBias(sampling.logitBias)
-    const logitBias = Array.from(bias.tokens, (token, index) => [token, bias.values[index] ?? 0] as const)
+    const given = Array.from(bias.tokens, (token, index) => [token, bias.values[index] ?? 0] as const)
+    // Ignored end tokens cannot be chosen, whatever their own bias.
+    const ends = sampling.ignoreEos ? this.#parts.vocabulary.endTokens() : []
+    const logitBias = [
+      ...given.filter(([token]) => !ends.includes(token)),
+      ...ends.map((token) => [token, -Infinity] as const),
+    ]
     return encodeRendered({
       prompt: text,
       ...(request.kind === "completion" && this.#addedTo(prompt)),

@@ -117,6 +117,9 @@ describe("a chat", () => {
     await using bos = await start({ addBos: true })
     expect((await bos.render(greedy("hi"))).tokens[0]).toBe(END_OF_TEXT)
     expect(controls((await bos.render(greedyChat("hi"))).tokens)).toEqual([0, 1, 2, 1])
+    // Ignored, it cannot be chosen.
+    const ignoring = await bos.render(greedy("hi", { sampling: { ignoreEos: true } }))
+    expect(ignoring.parameters.logitBias).toContainEqual([END_OF_TEXT, -Infinity])
     // Shown apart from the text, which does not have it.
     expect((await bos.render(greedy("hi"))).bos).toBe("<|endoftext|>")
     expect((await bos.render(greedy("<|endoftext|>hi"))).bos).toBeUndefined()
