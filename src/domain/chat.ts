@@ -267,6 +267,8 @@ export interface Timings {
    */
   readonly generatedTokens: number
   readonly generationMs: number
+  /** Guessed tokens that were checked together, and those of them that were right; absent: none. */
+  readonly drafts?: { readonly tokens: number; readonly accepted: number }
   /** How many of the cached prompt tokens were read from disk, and how long that took; absent: none. */
   readonly disk?: { readonly tokens: number; readonly ms: number }
 }

@@ -72,6 +72,14 @@ export interface LoadedTextInfo extends CommonLoadedInfo {
   /** The built-in format in use and the reason, in one sentence. */
   readonly templateFallback?: string
   readonly fillInTheMiddle: boolean
+  readonly speculation: SpeculationInfo
+}
+
+/** Whether a model's answers are guessed ahead. */
+export interface SpeculationInfo {
+  readonly isOn: boolean
+  /** From what and when, or why not; a phrase. */
+  readonly explanation: string
 }
 
 /** The rotary position embeddings in use, from the settings or the model's file. */
@@ -130,6 +138,9 @@ export interface WorkerCounters {
   readonly preemptions: number
   /** How often the KV cache was made larger. */
   readonly kvGrowths: number
+  /** Guessed tokens that were checked, and those of them that were right: each saved its answer a step. */
+  readonly draftTokens: number
+  readonly draftTokensAccepted: number
 }
 
 /** What a text worker did with prompts on disk, since its last report. */

@@ -27,6 +27,7 @@ import { FRAME_START, LOAD_MARK } from "../../protocol/messages"
 import { describePart } from "../attached-parts"
 import { threadCount, usableCores } from "../cores"
 import { KvCache } from "./cache/kv-cache"
+import { describeSpeculation } from "./draft/settings"
 import { ContextFactory } from "./growth/context-factory"
 import { measureFootprint, programPages } from "./footprint"
 import { ropeOf } from "./rope"
@@ -98,6 +99,7 @@ export function loadText(
     },
   })
   const context = makeContext(contexts, source.name, kv)
+  const cache = new KvCache(context, model)
   const modelBytes = adapters.reduce((sum, { sizeBytes }) => sum + sizeBytes, model.sizeBytes)
   const offloadedShare = gpuLayers / (model.layers + 1)
   const before = onGpu ? gpus : []
@@ -113,7 +115,7 @@ export function loadText(
   return {
     model,
     context,
-    cache: new KvCache(context, model),
+    cache,
     contexts,
     footprintWith,
     footprintOf: (bytes) => ({
@@ -146,6 +148,7 @@ export function loadText(
       prefillThreads: threads.prefill,
       vocabularySize: model.vocabulary.size,
       fillInTheMiddle: model.vocabulary.fillInTheMiddle !== undefined,
+      speculation: describeSpeculation(settings, cache.traits),
     },
   }
 }

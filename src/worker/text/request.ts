@@ -28,6 +28,9 @@ export class RunningRequest implements Disposable {
   readonly tools: readonly Tool[]
   cachedTokens = 0
   promptTokensEvaluated = 0
+  /** Guessed tokens that were checked, and those of them that were right. */
+  drafted = 0
+  accepted = 0
   /** What was read from disk. */
   disk: Timings["disk"]
   readonly #queueMs: number
@@ -93,6 +96,7 @@ export class RunningRequest implements Disposable {
       promptMs: promptDoneAt - this.#startedAt,
       generatedTokens: this.#generated(),
       generationMs: this.generationMs(now),
+      ...(this.drafted > 0 && { drafts: { tokens: this.drafted, accepted: this.accepted } }),
       ...(this.disk !== undefined && { disk: this.disk }),
     }
   }

@@ -400,6 +400,7 @@ export const TINY_INFO: LoadedTextInfo = {
   vocabularySize: 256,
   chatTemplate: "model",
   fillInTheMiddle: false,
+  speculation: { isOn: true, explanation: "from earlier text, where it is faster" },
 }
 
 /** A loaded model as listed by the engine. */
@@ -423,6 +424,8 @@ export const LOADED_TINY: LoadedModel = {
     tokensGenerated: 4,
     preemptions: 5,
     kvGrowths: 6,
+    draftTokens: 7,
+    draftTokensAccepted: 8,
   },
 }
 

@@ -1,0 +1,29 @@
+import type { SpeculationInfo } from "../../../domain/loaded-model"
+import type { TextModelSettings } from "../../../domain/settings"
+import type { MemoryTraits } from "../cache/slots"
+import type { DraftRange } from "./stream"
+
+type DraftSettings = Pick<TextModelSettings, "speculation" | "draftMax">
+
+/** How much is guessed where a request says nothing about it. */
+export function draftRangeOf({
+  speculation,
+  draftMax,
+  draftMin,
+}: DraftSettings & Pick<TextModelSettings, "draftMin">): DraftRange {
+  return { most: draftMax, least: Math.min(draftMin, draftMax), isForced: speculation !== "auto" }
+}
+
+/** Whether a model's answers are guessed ahead, and why or why not. */
+export function describeSpeculation(
+  { speculation, draftMax }: DraftSettings,
+  { trims }: Pick<MemoryTraits, "trims">,
+): SpeculationInfo {
+  if (speculation === "off" || draftMax === 0) return { isOn: false, explanation: "turned off" }
+  if (!trims) return { isOn: false, explanation: "this model's state cannot be taken back" }
+  return {
+    isOn: true,
+    explanation:
+      speculation === "auto" ? "from earlier text, where it is faster" : "from earlier text, always",
+  }
+}

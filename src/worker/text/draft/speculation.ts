@@ -1,0 +1,110 @@
+import type { BatchCost } from "../../../domain/batch-cost"
+import { Acceptance } from "./acceptance"
+import { allocate } from "./allocation"
+import { AnswerPool } from "./answer-pool"
+import { BatchCosts } from "./batch-costs"
+import { SharedTexts, TextLookup } from "./lookup"
+import { DraftStream, type DraftRange, NO_DRAFT } from "./stream"
+import type { Sequence } from "../sequence"
+import type { RunningRequest } from "../request"
+
+/** Steps without drafts after a batch with drafts had no room. */
+const PAUSE_STEPS = 32
+
+/** How much room a step has. */
+export interface DraftRoom {
+  readonly promptTokens: number
+  /** Rows of logits beyond those of sequences and prompts. */
+  readonly outputs: number
+  readonly isSplit: boolean
+  /** The cells that a sequence may have. */
+  readonly cells: number
+}
+
+/** Decides what is guessed of the answers, and how much of that is checked in each step. */
+export class Speculation {
+  readonly #range: DraftRange
+  readonly #acceptance = new Acceptance()
+  readonly #pool = new AnswerPool()
+  readonly #texts = new WeakMap<RunningRequest, SharedTexts>()
+  #costs: BatchCosts
+  #pausedSteps = 0
+  readonly #offering: Sequence[] = []
+  readonly #streams: DraftStream[] = []
+
+  /** `costs`: absent until they are measured. */
+  constructor(range: DraftRange, costs?: readonly BatchCost[]) {
+    this.#range = range
+    this.#costs = new BatchCosts(costs)
+  }
+
+  /** What batches of the model cost, as measured. */
+  measured(costs: readonly BatchCost[]): void {
+    this.#costs = new BatchCosts(costs)
+  }
+
+  /** Sets the drafts of the step's sequences; returns the number of their tokens. */
+  plan(sequences: readonly Sequence[], room: () => DraftRoom): number {
+    this.#offering.length = 0
+    this.#streams.length = 0
+    let streams = 0
+    const isPaused = this.#pausedSteps > 0
+    if (isPaused) this.#pausedSteps--
+    for (const sequence of sequences) {
+      sequence.draft = NO_DRAFT
+      if (!sequence.generating) continue
+      streams++
+      const stream = (sequence.stream ??= this.#open(sequence))
+      stream.follow(sequence.tokens)
+      if (isPaused || sequence.suspect || !stream.offers(sequence.maxTokens - sequence.generated - 1))
+        continue
+      this.#offering.push(sequence)
+      this.#streams.push(stream)
+    }
+    return this.#offering.length === 0 ? 0 : this.#draft(streams, room())
+  }
+
+  #draft(streams: number, { promptTokens, outputs, isSplit, cells }: DraftRoom): number {
+    for (const [index, sequence] of this.#offering.entries()) {
+      const stream = this.#streams[index] as DraftStream
+      stream.room = Math.max(0, Math.min(stream.room, cells - sequence.tokens.length))
+    }
+    const shape = { streams, promptTokens, room: outputs, isSplit }
+    const counts = allocate(this.#streams, this.#costs, shape)
+    for (const [index, sequence] of this.#offering.entries()) {
+      const draft: number[] = []
+      this.#streams[index]?.fill(draft, counts[index] as number, sequence.tokens)
+      const fitting = draft.length === 0 ? 0 : (sequence.sampler?.fitting(draft) ?? draft.length)
+      if (fitting < draft.length) draft.length = fitting
+      sequence.draft = draft
+    }
+    if (isSplit && streams > 1) this.#level()
+    return this.#offering.reduce((sum, { draft }) => sum + draft.length, 0)
+  }
+
+  /** Cuts drafts to one length. */
+  #level(): void {
+    const lengths = this.#offering.map(({ draft }) => draft.length).filter((length) => length > 0)
+    const length = Math.min(...lengths)
+    for (const sequence of this.#offering) sequence.draft = sequence.draft.slice(0, length)
+  }
+
+  /** A batch with drafts had no room, which may be enough without. */
+  pause(): void {
+    this.#pausedSteps = PAUSE_STEPS
+  }
+
+  /** Remembers an answer that has ended. */
+  ended(sequence: Sequence): void {
+    const { request, tokens, cacheKey, usesCache } = sequence
+    if (usesCache) this.#pool.add(cacheKey, tokens, request.prepared.tokens.length)
+  }
+
+  #open({ request, cacheKey, usesCache }: Sequence): DraftStream {
+    const { tokens } = request.prepared
+    let texts = this.#texts.get(request)
+    if (texts === undefined) this.#texts.set(request, (texts = new SharedTexts(tokens)))
+    const lookup = new TextLookup(texts, cacheKey, usesCache ? this.#pool : undefined)
+    return new DraftStream(lookup, new Acceptance(this.#acceptance), this.#range, tokens.length)
+  }
+}
