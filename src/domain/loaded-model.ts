@@ -141,6 +141,17 @@ export interface WorkerCounters {
   /** Guessed tokens that were checked, and those of them that were right: each saved its answer a step. */
   readonly draftTokens: number
   readonly draftTokensAccepted: number
+  /** The same by the place in the draft, see {@link DRAFT_PLACES}; absent: none. */
+  readonly drafts?: DraftCounts
+}
+
+/** Places in a draft that are counted together, by their last one. */
+export const DRAFT_PLACES = [1, 2, 4, 8, 16, 64] as const
+
+/** One number for each of {@link DRAFT_PLACES}. */
+export interface DraftCounts {
+  readonly checked: readonly number[]
+  readonly accepted: readonly number[]
 }
 
 /** What a text worker did with prompts on disk, since its last report. */

@@ -84,6 +84,9 @@ export class RunningRequest implements Disposable {
       completionTokens: this.#generated(),
       cachedTokens: this.cachedTokens,
       ...(this.prepared.answer?.reasoning !== undefined && { reasoningTokens: this.#reasoningTokens() }),
+      ...(this.prepared.prediction !== undefined && {
+        prediction: this.#predicted(this.prepared.prediction),
+      }),
     }
   }
 
@@ -108,6 +111,11 @@ export class RunningRequest implements Disposable {
 
   #reasoningTokens(): number {
     return this.sequences.reduce((sum, sequence) => sum + sequence.reasoningTokens, 0)
+  }
+
+  #predicted({ length }: Int32Array): NonNullable<Usage["prediction"]> {
+    const accepted = this.sequences.reduce((sum, { stream }) => sum + (stream?.predicted ?? 0), 0)
+    return { accepted, rejected: Math.max(0, length * this.sequences.length - accepted) }
   }
 
   #generated(): number {

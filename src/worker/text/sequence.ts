@@ -34,8 +34,10 @@ export class Sequence implements Runnable, CacheablePrompt {
   finished = false
   /** The guessed tokens that its next step checks. */
   draft: readonly number[] = NO_DRAFT
-  /** What guesses its tokens; made with the first guess. */
+  /** What guesses its tokens; undefined: nothing, or not yet. */
   stream: DraftStream | undefined
+  /** Is it known whether its tokens are to be guessed? */
+  isFollowed = false
   readonly #answer: AnswerOutput
   /** Generated tokens not yet reported; undefined if the request does not want them. */
   #unreportedIds: number[] | undefined

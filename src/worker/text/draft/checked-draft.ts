@@ -1,3 +1,4 @@
+import { DRAFT_PLACES } from "../../../domain/loaded-model"
 import type { KvCache } from "../cache/kv-cache"
 import type { Slot } from "../cache/slots"
 import type { MutableCounters } from "../output/step-outbox"
@@ -29,12 +30,27 @@ export class CheckedDraft {
     const { draft, tokens, media, request } = this.#sequence
     let right = 0
     while (right < draft.length && tokens[this.#start + right] === draft[right]) right++
-    counters.draftTokens += draft.length
-    counters.draftTokensAccepted += right
+    count(counters, draft.length, right)
     request.drafted += draft.length
     request.accepted += right
     const length = this.#start + right
     cache.rollback(this.#slot, length, positionOf(media, length))
     this.#sequence.draft = NO_DRAFT
   }
+}
+
+function count(counters: MutableCounters, checked: number, accepted: number): void {
+  counters.draftTokens += checked
+  counters.draftTokensAccepted += accepted
+  const { drafts } = counters
+  counters.drafts = {
+    checked: DRAFT_PLACES.map((_, index) => (drafts?.checked[index] ?? 0) + within(checked, index)),
+    accepted: DRAFT_PLACES.map((_, index) => (drafts?.accepted[index] ?? 0) + within(accepted, index)),
+  }
+}
+
+/** How many of the first `length` places belong together at `index`. */
+function within(length: number, index: number): number {
+  const before = DRAFT_PLACES[index - 1] ?? 0
+  return Math.max(0, Math.min(length, DRAFT_PLACES[index] ?? 0) - before)
 }

@@ -1,3 +1,4 @@
+import type { SpeculationOptions } from "../../../domain/chat"
 import type { SpeculationInfo } from "../../../domain/loaded-model"
 import type { TextModelSettings } from "../../../domain/settings"
 import type { MemoryTraits } from "../cache/slots"
@@ -11,7 +12,17 @@ export function draftRangeOf({
   draftMax,
   draftMin,
 }: DraftSettings & Pick<TextModelSettings, "draftMin">): DraftRange {
-  return { most: draftMax, least: Math.min(draftMin, draftMax), isForced: speculation !== "auto" }
+  return rangeOf({ most: draftMax, least: draftMin, isForced: false }, { mode: speculation })
+}
+
+/** What a request wants, where the model's settings say `usual`. */
+export function rangeOf(usual: DraftRange, { mode, most, least }: SpeculationOptions = {}): DraftRange {
+  const longest = mode === "off" ? 0 : (most ?? usual.most)
+  return {
+    most: longest,
+    least: Math.min(least ?? usual.least, longest),
+    isForced: mode === undefined ? usual.isForced : mode !== "auto",
+  }
 }
 
 /** Whether a model's answers are guessed ahead, and why or why not. */

@@ -4,6 +4,7 @@ import { allocate } from "./allocation"
 import { AnswerPool } from "./answer-pool"
 import { BatchCosts } from "./batch-costs"
 import { SharedTexts, TextLookup } from "./lookup"
+import { rangeOf } from "./settings"
 import { DraftStream, type DraftRange, NO_DRAFT } from "./stream"
 import type { Sequence } from "../sequence"
 import type { RunningRequest } from "../request"
@@ -54,7 +55,9 @@ export class Speculation {
       sequence.draft = NO_DRAFT
       if (!sequence.generating) continue
       streams++
-      const stream = (sequence.stream ??= this.#open(sequence))
+      sequence.isFollowed ||= this.#follow(sequence)
+      const { stream } = sequence
+      if (stream === undefined) continue
       stream.follow(sequence.tokens)
       if (isPaused || sequence.suspect || !stream.offers(sequence.maxTokens - sequence.generated - 1))
         continue
@@ -62,6 +65,11 @@ export class Speculation {
       this.#streams.push(stream)
     }
     return this.#offering.length === 0 ? 0 : this.#draft(streams, room())
+  }
+
+  #follow(sequence: Sequence): true {
+    sequence.stream = this.#open(sequence)
+    return true
   }
 
   #draft(streams: number, { promptTokens, outputs, isSplit, cells }: DraftRoom): number {
@@ -97,14 +105,18 @@ export class Speculation {
   /** Remembers an answer that has ended. */
   ended(sequence: Sequence): void {
     const { request, tokens, cacheKey, usesCache } = sequence
+    sequence.stream?.follow(tokens)
     if (usesCache) this.#pool.add(cacheKey, tokens, request.prepared.tokens.length)
   }
 
-  #open({ request, cacheKey, usesCache }: Sequence): DraftStream {
-    const { tokens } = request.prepared
+  /** Undefined where nothing is guessed. */
+  #open({ request, cacheKey, usesCache }: Sequence): DraftStream | undefined {
+    const { tokens, prediction, speculation } = request.prepared
+    const range = rangeOf(this.#range, speculation)
+    if (range.most === 0) return undefined
     let texts = this.#texts.get(request)
-    if (texts === undefined) this.#texts.set(request, (texts = new SharedTexts(tokens)))
+    if (texts === undefined) this.#texts.set(request, (texts = new SharedTexts(tokens, prediction)))
     const lookup = new TextLookup(texts, cacheKey, usesCache ? this.#pool : undefined)
-    return new DraftStream(lookup, new Acceptance(this.#acceptance), this.#range, tokens.length)
+    return new DraftStream(lookup, new Acceptance(this.#acceptance), range, tokens.length)
   }
 }

@@ -1,4 +1,4 @@
-import type { SamplingParameters } from "../../../domain/chat"
+import type { SamplingParameters, SpeculationOptions } from "../../../domain/chat"
 import type { GrammarShare } from "../../../llama/grammar"
 import type { ControlToken } from "../../../prompt/tools/control-tokens"
 import type { ToolSyntax } from "../../../prompt/tools/syntax"
@@ -116,6 +116,10 @@ export interface PreparedRequest extends PromptCells {
    */
   readonly checkpoints: readonly number[]
   readonly returnProgress: boolean
+  /** Absent: as the model's settings say. */
+  readonly speculation?: SpeculationOptions
+  /** The tokens of the text that the client expects. */
+  readonly prediction?: Int32Array
   readonly constraint?: PreparedConstraint
   readonly answer?: PreparedAnswer
 }
