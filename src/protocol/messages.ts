@@ -4,6 +4,7 @@ import type { AttachedPart } from "../domain/attached-parts"
 import type { Device, MemoryFootprint } from "../domain/device"
 import type { DiskUsage, LoadedModelInfo, StepUsage, WorkerCounters } from "../domain/loaded-model"
 import type { ModelKind } from "../domain/model"
+import type { QuantizeJob } from "../domain/quantization"
 import type { KvLayout, KvPlan, TextModelSettings } from "../domain/settings"
 import type { WorkEvent, WorkRequest } from "../domain/tasks"
 import type { TokensRequest, TokensResult } from "../domain/tokens"
@@ -161,3 +162,15 @@ export const FRAME_START = "\x1e"
 
 /** See {@link FRAME_START}. */
 export const LOAD_MARK = "B"
+
+/** Parent → quantizing worker: a short-lived process that writes one file. Its log lines show how far it is. */
+export interface ToQuantizeWorker {
+  readonly type: "quantize"
+  readonly environment: WorkerEnvironment
+  readonly job: QuantizeJob
+}
+
+/** Quantizing worker → parent; the worker exits afterwards. What went wrong stands in its log lines. */
+export type FromQuantizeWorker =
+  | { readonly type: "quantized"; readonly succeeded: boolean }
+  | { readonly type: "quantize-failed"; readonly error: WireError }
