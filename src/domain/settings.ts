@@ -244,6 +244,16 @@ export const LOAD_SETTINGS = {
     onlyText: true,
     modelfile: { name: "speculation" },
   }),
+  /** A text model with the same vocabulary; `null`: the one that belongs to the model, if any. */
+  draftModel: row({
+    name: "draft_model",
+    flag: "modelDraft",
+    values: orChosen(texts("MODEL"), "auto"),
+    fallback: null,
+    help: "a smaller model with the same vocabulary that guesses tokens (default: the model's own, if it has one)",
+    takesEffect: "load",
+    onlyText: true,
+  }),
   draftMax: row({
     name: "draft_max",
     flag: "draftMax",
@@ -263,7 +273,7 @@ export const LOAD_SETTINGS = {
     help: "check no fewer guessed tokens than this at a time (default 0)",
     takesEffect: "load",
     onlyText: true,
-    modelfile: { name: "draft_min" },
+    modelfile: { name: "draft_num_min" },
   }),
   memoryMap: row({
     name: "mmap",

@@ -56,6 +56,7 @@ describe("a model", () => {
       ropeFreqScale: null,
       yarnOriginalContext: null,
       speculation: "auto",
+      draftModel: null,
       draftMax: 16,
       draftMin: 0,
       memoryMap: false,

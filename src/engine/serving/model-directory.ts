@@ -1,12 +1,16 @@
 import type { ModelSummary } from "../../domain/model"
 import { taskOf, type WorkRequest } from "../../domain/tasks"
+import { asXllmError } from "../../errors/base"
+import { InvalidSettings } from "../../errors/engine"
 import { ModelNotFound } from "../../errors/model"
+import type { SettingsOf } from "../contract"
 import type { Catalog } from "../../store/contract"
-import { checkGenerates, checkKind } from "../model-kinds"
+import { checkGenerates, checkKind, withDraft } from "../model-kinds"
 import type { ModelServer } from "./model-server"
 
 export interface DirectoryOptions {
   readonly store: Catalog
+  readonly settingsOf: SettingsOf
   readonly create: (summary: ModelSummary) => ModelServer
   /** @throws ShuttingDown where nothing may begin any more */
   readonly checkOpen: () => void
@@ -43,7 +47,7 @@ export class ModelDirectory {
   ): Promise<ModelServer> {
     this.#options.checkOpen()
     const lookup = ++this.#lookups
-    const summary = await this.#resolve(request)
+    const summary = await this.#withDraft(await this.#resolve(request))
     named.model = summary.name
     await this.#checkGenerates(summary)
     if (request.kind !== undefined) checkKind(summary, request.kind)
@@ -52,6 +56,16 @@ export class ModelDirectory {
     this.#byName.set(summary.name, model)
     model.update(summary, lookup)
     return model
+  }
+
+  /** With the draft model that its settings name. @throws InvalidSettings */
+  async #withDraft(summary: ModelSummary): Promise<ModelSummary> {
+    const { draftModel, speculation } = this.#options.settingsOf(summary)
+    if (summary.kind !== "text" || draftModel === null || speculation === "off") return summary
+    const draft = await this.#options.store.resolve(draftModel).catch((error: unknown) => {
+      throw new InvalidSettings(`its draft_model: ${asXllmError(error).publicMessage}`, summary.name)
+    })
+    return withDraft(summary, draft)
   }
 
   /** A loaded model has already passed this check. @throws WrongModelKind */

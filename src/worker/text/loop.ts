@@ -142,7 +142,9 @@ export class TextLoop {
    * @throws ContextLost
    */
   rest(): void {
-    if (!this.busy) this.#growth.shrink()
+    if (this.busy) return
+    this.#growth.shrink()
+    this.#speculation?.rest()
   }
 
   /**

@@ -24,7 +24,8 @@ import { SavedPrompts } from "./cache/disk/saved-prompts"
 import { cutsBack } from "./cache/slots"
 import { BatchTiming } from "./draft/batch-timing"
 import { draftRangeOf } from "./draft/settings"
-import { Speculation } from "./draft/speculation"
+import { ModelGuesser } from "./draft/model-guesser"
+import { type GuessingModel, Speculation } from "./draft/speculation"
 import { type LoadedText, loadText } from "./load"
 import { TextLoop } from "./loop"
 import { MemoryRequests } from "./growth/memory-requests"
@@ -158,6 +159,17 @@ function savedPrompts(
   })
 }
 
+function guessingModel(
+  { draft, model }: LoadedText,
+  runtime: Runtime,
+  slots: number,
+  now: () => number,
+): GuessingModel | undefined {
+  if (draft === undefined) return undefined
+  const guesser = new ModelGuesser(draft, runtime, slots, now)
+  return { guesser, share: draft.model.sizeBytes / model.sizeBytes }
+}
+
 /** The parent logs lines of this level. */
 function writeWarning(text: string): void {
   writeSync(STDERR, `${FRAME_START}L4 ${text.replaceAll("\n", " ")}\n`)
@@ -248,7 +260,7 @@ class TextWorker {
       })
     const growth = new PoolGrowth({ ...loaded, runtime, memory: this.#memory, plan, counters, now })
     const speculation = loaded.info.speculation.isOn
-      ? new Speculation(draftRangeOf(settings), batchCosts)
+      ? new Speculation(draftRangeOf(settings), batchCosts, guessingModel(loaded, runtime, plan.slots, now))
       : undefined
     if (speculation !== undefined && batchCosts === undefined)
       this.#timing = new BatchTiming(runtime, loaded.model.vocabulary.size, now, (costs) =>

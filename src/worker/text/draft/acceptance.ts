@@ -13,13 +13,24 @@ export class Acceptance {
   readonly #rates: Float64Array
   readonly #shared: Acceptance | undefined
 
-  /** `shared`: of all streams of the model, from which a new one starts. */
-  constructor(shared?: Acceptance) {
+  private constructor(rates: Float64Array, shared?: Acceptance) {
+    this.#rates = rates
     this.#shared = shared
-    this.#rates =
-      shared === undefined
-        ? Float64Array.from({ length: LENGTHS }, (_, beyond) => 1 - 0.5 * 0.85 ** beyond)
-        : shared.#rates.slice()
+  }
+
+  /** Of guesses from texts, before any was seen. */
+  static ofTexts(): Acceptance {
+    return new Acceptance(Float64Array.from({ length: LENGTHS }, (_, beyond) => 1 - 0.5 * 0.85 ** beyond))
+  }
+
+  /** Of guesses by a model. */
+  static ofModel(): Acceptance {
+    return new Acceptance(new Float64Array(LENGTHS).fill(0.8))
+  }
+
+  /** Of one stream, which starts with what is known of all streams. */
+  forStream(): Acceptance {
+    return new Acceptance(this.#rates.slice(), this)
   }
 
   /** Whether the token after a match of that length was the guessed one. */

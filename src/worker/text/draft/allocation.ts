@@ -6,6 +6,8 @@ export interface DraftOffer {
   readonly room: number
   /** Fewer are not worth it to the user. */
   readonly least: number
+  /** What each token of the guess takes to make, in the unit of the costs. */
+  readonly tokenMs: number
   /** Have as many checked as possible, whatever it costs. */
   readonly isForced: boolean
   /** The probability that its guess is right at the token `at`, if all before are. */
@@ -70,6 +72,7 @@ function allocateByGain(
   const taken = offers.map(() => 0)
   const chances = offers.map((offer) => offer.rate(0))
   let gained = 0
+  let spent = 0
   let best = LEAST_GAIN * baseMs
   let bestLength = 0
   while (picked.length < room) {
@@ -81,10 +84,11 @@ function allocateByGain(
     }
     if (next === undefined) break
     gained += (chances[next] as number) * worth
+    spent += (offers[next] as DraftOffer).tokenMs
     picked.push(next)
     taken[next]!++
     chances[next]! *= (offers[next] as DraftOffer).rate(taken[next] as number)
-    const net = gained - (costs.ms(base + picked.length) - baseMs)
+    const net = gained - spent - (costs.ms(base + picked.length) - baseMs)
     if (net > best) {
       best = net
       bestLength = picked.length
@@ -118,7 +122,7 @@ function allocateEqually(
     for (const [place, index] of fitting.entries()) {
       const drafts = place + 1
       if (drafts * length > room) break
-      gained += (expected[index] as number) * worth
+      gained += (expected[index] as number) * worth - (offers[index] as DraftOffer).tokenMs * length
       const isWhole = drafts === streams && promptTokens === 0
       const ms = isWhole ? costs.ms(streams * (1 + length)) : baseMs + costs.ms(drafts * length)
       const net = gained - (ms - baseMs)

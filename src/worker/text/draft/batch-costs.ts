@@ -12,9 +12,12 @@ const CAUTIOUS: readonly BatchCost[] = [
 /** What batches of any size cost, between and beyond those that were measured. */
 export class BatchCosts {
   readonly #table: readonly BatchCost[]
+  /** Are these times of this machine, in ms? */
+  readonly isMeasured: boolean
 
-  constructor(table: readonly BatchCost[] = CAUTIOUS) {
-    this.#table = isUsable(table) ? rising(table) : CAUTIOUS
+  constructor(table: readonly BatchCost[] = []) {
+    this.isMeasured = isUsable(table)
+    this.#table = this.isMeasured ? rising(table) : CAUTIOUS
   }
 
   ms(tokens: number): number {

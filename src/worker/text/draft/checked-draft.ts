@@ -31,6 +31,7 @@ export class CheckedDraft {
     let right = 0
     while (right < draft.length && tokens[this.#start + right] === draft[right]) right++
     count(counters, draft.length, right)
+    this.#sequence.stream?.checked(draft.length, right)
     request.drafted += draft.length
     request.accepted += right
     const length = this.#start + right

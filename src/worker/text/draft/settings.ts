@@ -12,7 +12,7 @@ export function draftRangeOf({
   draftMax,
   draftMin,
 }: DraftSettings & Pick<TextModelSettings, "draftMin">): DraftRange {
-  return rangeOf({ most: draftMax, least: draftMin, isForced: false }, { mode: speculation })
+  return rangeOf({ most: draftMax, least: draftMin, isForced: false, by: "all" }, { mode: speculation })
 }
 
 /** What a request wants, where the model's settings say `usual`. */
@@ -22,6 +22,7 @@ export function rangeOf(usual: DraftRange, { mode, most, least }: SpeculationOpt
     most: longest,
     least: Math.min(least ?? usual.least, longest),
     isForced: mode === undefined ? usual.isForced : mode !== "auto",
+    by: mode === undefined ? usual.by : mode === "ngram" ? "texts" : mode === "draft" ? "model" : "all",
   }
 }
 
@@ -29,12 +30,12 @@ export function rangeOf(usual: DraftRange, { mode, most, least }: SpeculationOpt
 export function describeSpeculation(
   { speculation, draftMax }: DraftSettings,
   { trims }: Pick<MemoryTraits, "trims">,
+  hasDraftModel: boolean,
 ): SpeculationInfo {
   if (speculation === "off" || draftMax === 0) return { isOn: false, explanation: "turned off" }
   if (!trims) return { isOn: false, explanation: "this model's state cannot be taken back" }
-  return {
-    isOn: true,
-    explanation:
-      speculation === "auto" ? "from earlier text, where it is faster" : "from earlier text, always",
-  }
+  const when = speculation === "auto" ? "where it is faster" : "always"
+  const by = speculation === "draft" ? "by the draft model" : "from earlier text"
+  const both = hasDraftModel && speculation === "auto" ? " and by the draft model" : ""
+  return { isOn: true, explanation: `${by}${both}, ${when}` }
 }

@@ -15,6 +15,7 @@ function offer(rates: readonly number[], options: Partial<DraftOffer> = {}): Dra
   return {
     room: 16,
     least: 0,
+    tokenMs: 0,
     isForced: false,
     rate: (at) => rates[Math.min(at, rates.length - 1)] ?? 0,
     ...options,

@@ -36,6 +36,7 @@ const IRRELEVANT = {
   kvLayout: true,
   kvCells: true,
   speculation: true,
+  draftModel: true,
   draftMax: true,
   draftMin: true,
   memoryMap: true,
@@ -56,7 +57,8 @@ export async function fingerprintOf(
   const files = [
     ...partPaths(path).map((part) => identityOf(part)),
     ...parts
-      .filter(isLoaded)
+      // A draft model only guesses.
+      .filter((part) => isLoaded(part) && part.role !== "draft")
       .map(async ({ role, path, scale = 1 }) => `${role}:${await identityOf(path)}:${scale}`),
   ]
   const conditions = Object.entries(settings)
