@@ -66,8 +66,11 @@ export function isSameLoad(a: TextModelSettings, b: TextModelSettings): boolean 
   return Bun.deepEquals(a, b)
 }
 
+/** A model that may be another's draft. */
+export type DraftFile = Pick<ModelSummary, "name" | "path" | "sizeBytes" | "parts">
+
 /** A model with another one as its draft, in place of its own. */
-export function withDraft(model: ModelSummary, draft: ModelSummary): ModelSummary {
+export function withDraft(model: ModelSummary, draft: DraftFile): ModelSummary {
   const parts = model.parts ?? []
   const own = parts.filter(({ role }) => role === "draft")
   const { name, path } = draft
