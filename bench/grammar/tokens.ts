@@ -56,6 +56,10 @@ class TimedRule implements TokenRule {
     return this.#timed(() => this.#rule.take(token))
   }
 
+  fitting(tokens: readonly number[]): number {
+    return this.#rule.fitting(tokens)
+  }
+
   narrow(logits: Float32Array, banned: ReadonlyMap<number, number>): void {
     this.#timed(() => this.#rule.narrow(logits, banned))
   }

@@ -1,4 +1,4 @@
-import type { SamplingParameters } from "../../../domain/chat"
+import type { SamplingParameters, SpeculationOptions } from "../../../domain/chat"
 import type { GrammarShare } from "../../../llama/grammar"
 import type { ControlToken } from "../../../prompt/tools/control-tokens"
 import type { ToolSyntax } from "../../../prompt/tools/syntax"
@@ -118,6 +118,10 @@ export interface PreparedRequest extends PromptCells {
   readonly returnProgress: boolean
   /** See {@link GenerationOptions.slot}. */
   readonly slot?: number
+  /** Absent: as the model's settings say. */
+  readonly speculation?: SpeculationOptions
+  /** The tokens of the text that the client expects. */
+  readonly prediction?: Int32Array
   readonly constraint?: PreparedConstraint
   readonly answer?: PreparedAnswer
 }

@@ -24,6 +24,9 @@ const WORTH_A_LOOK = 512
 /** The longest that one token of one answer may hold up all others. */
 const MOST_MS = 1000
 
+/** A draft is checked for so long: it is to save time. */
+const MOST_FITTING_MS = 2
+
 /** A token is slow to accept where there are very many ways to read the answer, and with each token there are more. */
 const SLOW_MS = 250
 
@@ -100,6 +103,20 @@ export class Constraint implements TokenRule {
     left[Symbol.dispose]()
     this.#grammar = kept
     return isTaken
+  }
+
+  /** On a copy; a draft that takes long to check is cut. */
+  fitting(tokens: readonly number[]): number {
+    using grammar = this.#grammar.clone()
+    const startedAt = performance.now()
+    for (const [place, token] of tokens.entries()) {
+      if (this.#isHidden(token) || performance.now() - startedAt > MOST_FITTING_MS) return place
+      this.#count(1)
+      if (!grammar.allows(token)) return place
+      if (this.#vocabulary.endsGeneration(token)) return place + 1
+      grammar.accept(token)
+    }
+    return tokens.length
   }
 
   /**

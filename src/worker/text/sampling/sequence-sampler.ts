@@ -77,6 +77,13 @@ export class SequenceSampler implements Disposable {
     return this.#sampleWithin(rule, banned, context, index, logits)
   }
 
+  /** How many tokens of a draft may come next, as far as the rule can tell. */
+  fitting(draft: readonly number[]): number {
+    const rule = this.#rule
+    if (rule === undefined) return draft.length
+    return rule.forced === undefined ? rule.fitting(draft) : 0
+  }
+
   /**
    * Nearly always the sampled token may come next; only if not, the rule is applied to the likeliest ones, before
    * truncation, and one of those is sampled.

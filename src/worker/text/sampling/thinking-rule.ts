@@ -181,6 +181,13 @@ export class ThinkingRule implements TokenRule {
     this.#forced = pieces.tokensOf(end.units.slice(this.#matched)) ?? []
   }
 
+  /** What follows the thinking in the same draft is seen when it comes. */
+  fitting(tokens: readonly number[]): number {
+    return this.#phase === "answer" && this.#answer !== undefined
+      ? this.#answer.fitting(tokens)
+      : tokens.length
+  }
+
   narrow(logits: Float32Array, banned: ReadonlyMap<number, number>, refused: number | undefined): void {
     const { start, end, pieces } = this.#parts
     if (this.#phase === "thinking") {
