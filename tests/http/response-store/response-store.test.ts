@@ -100,7 +100,6 @@ describe("a store of responses", () => {
     await store.settled()
     expect(() => store.remove("", "a")).toThrow("not found")
     expect(store.withItem("item of a")).toBeUndefined()
-    store.close()
     for (const name of readdirSync(dirname(path)))
       expect(readFileSync(join(dirname(path), name)).includes("a secret")).toBe(false)
   })
