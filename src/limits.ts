@@ -106,6 +106,8 @@ export const TEXTS = {
   id: { maxLength: 512 },
   /** What a tool does; bounded by {@link TOOLS} as well, with all others. */
   description: { maxLength: 256 * KIB },
+  /** Of a prompt, sent with it: translated, compiled and tested in the worker, which takes 2 ms per KiB. */
+  template: { maxLength: 64 * KIB },
   /** A stop text: searched for after every token, and text as long as the longest one is held back. */
   stop: { maxLength: 1024 },
   /** Each is compared with the whole vocabulary. llama.cpp's own limit. */

@@ -64,6 +64,7 @@ export class FakeEngine implements Engine {
   readonly transcriptions: Call<TranscriptionRequest>[] = []
   readonly drawings: Call<ImageRequest>[] = []
   readonly stopped: string[] = []
+  readonly kept: (readonly [model: string, seconds: number | null])[] = []
   script: Script
   embeddingScript: ScriptOf<EmbeddingRequest, EmbeddingEvent> = ({ inputs }) =>
     vectors(inputs.map((_, index) => [index, 0.5]))
@@ -162,6 +163,10 @@ export class FakeEngine implements Engine {
   async stop(model: string): Promise<boolean> {
     this.stopped.push(model)
     return this.loadedModels.some(({ name }) => name === model)
+  }
+
+  async keep(model: string, seconds: number | null): Promise<void> {
+    this.kept.push([model, seconds])
   }
 
   get #all(): readonly ModelDetails[] {
