@@ -215,12 +215,16 @@ export const NUMBERS = {
    * Seeds of other APIs have up to 64 bits. Beyond 2^53 the last digits are lost, but results stay reproducible.
    */
   seed: { min: -(2 ** 64), max: 2 ** 64 },
+  /** -1 is llama-server's: any. */
+  slot: { min: -1, max: MAX_INT32 },
   /** Characters at the start of a line. */
   indent: { min: 0, max: MAX_INT32 },
   /** Of an answer's time; -1 is llama-server's default: no limit. */
   milliseconds: { min: -1, max: MAX_INT32 },
   /** Of a vector; the model's own length is the limit. */
   dimensions: { min: 1, max: 65_536 },
+  /** The p of a p-norm; -1 is llama-server's: none. */
+  norm: { min: -1, max: MAX_INT32 },
   /** vLLM's: -1 is as many as the model takes. */
   truncatedTokens: { min: -1, max: MAX_INT32 },
   /** Of ranked documents. */

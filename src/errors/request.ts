@@ -16,6 +16,17 @@ export class Unsupported extends XllmError {
   }
 }
 
+/** The server's properties are its settings. The message begins as in llama-server. */
+export class NotChangeable extends XllmError {
+  constructor() {
+    super(
+      "not_changeable",
+      501,
+      "This server does not support changing global properties: they are its settings (see `xllm config`)",
+    )
+  }
+}
+
 export class NotFound extends XllmError {
   /** `likeliest`: the route that was probably meant. */
   constructor(method: string, path: string, likeliest?: string) {

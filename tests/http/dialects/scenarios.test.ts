@@ -4,6 +4,7 @@ import { join } from "node:path"
 import type { ManagedEngine } from "../../../src/engine"
 import { ImageFiles } from "../../../src/http/image-files/image-files"
 import { Uploads } from "../../../src/http/read/body/uploads"
+import { ResponseStore } from "../../../src/http/response-store/response-store"
 import { type App, createApp } from "../../../src/http/server/app"
 import { createLogger } from "../../../src/log/logger"
 import { writeTinyModel } from "../../support/files/tiny-model"
@@ -45,6 +46,7 @@ beforeAll(() => {
       ...["Y", "e", "s", "<|im_end|>"],
     ]),
   })
+  const log = createLogger({ level: "off" })
   engine = realEngine(models, { settings: { contextLength: 512, slots: 4 } })
   app = createApp({
     engine,
@@ -55,7 +57,12 @@ beforeAll(() => {
       folder: join(folder.path, "images"),
       limits: () => ({ ttlSeconds: 1, maxBytes: null }),
     }),
-    log: createLogger({ level: "off" }),
+    responses: new ResponseStore({
+      path: join(folder.path, "responses.sqlite"),
+      limits: () => ({ isEnabled: true, ttlSeconds: null, maxBytes: null }),
+      log,
+    }),
+    log,
   })
 })
 afterAll(async () => {
