@@ -272,8 +272,8 @@ export const PRODUCTS = {
 
 /** Responses that are kept for later requests, in a file that is read and written between other requests. */
 export const RESPONSES = {
-  /** One response with its input: 10 ms to write. More than 300,000 tokens. */
-  bytes: 2 * MIB,
+  /** One response with its input: 6 ms to write. More than 150,000 tokens. */
+  bytes: MIB,
   /** Counted with each new one, which takes 1 ms. */
   rows: 10_000,
   /** Items of one answer that can be referred to. */
