@@ -47,6 +47,18 @@ export function toProperties(model: TextModelDetails, { contextLength, loaded, v
   }
 }
 
+/** The same of a server with several models, where no model is named: clients see that they have to. */
+export function toRouterProperties(version: string) {
+  return {
+    role: "router",
+    models_autoload: true,
+    model_alias: "xllm",
+    model_path: "none",
+    default_generation_settings: { params: {}, n_ctx: 0 },
+    build_info: `xllm-${version}`,
+  }
+}
+
 /** What a request without any parameters is sampled with. */
 function samplingOf({ metadata, defaults }: TextModelDetails): SamplingParameters {
   const recommended = recommendedSampling((key) => {

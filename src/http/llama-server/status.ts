@@ -9,7 +9,7 @@ import { mayBeSilent } from "../context/idle"
 import { Fields } from "../read/fields"
 import { readJsonObject } from "../read/body/json-body"
 import { readModel } from "../read/options"
-import { toProperties } from "./properties"
+import { toProperties, toRouterProperties } from "./properties"
 
 export interface ServerStatusContext {
   readonly engine: Engine
@@ -28,6 +28,7 @@ export function serverStatusRoutes(context: ServerStatusContext) {
       .get("/health", () => health(engine))
       .get("/v1/health", () => health(engine))
       .get("/props", async ({ request }) => {
+        if (await isAboutAll(engine, request)) return toRouterProperties(context.version)
         const model = await textModel(engine, request)
         const facts = { contextLength: await contextOf(engine, model), loaded: loadedInfo(engine, model) }
         return toProperties(model, { ...facts, version: context.version })
@@ -92,6 +93,12 @@ function health(engine: Engine): Response {
 function noSlot(): Response {
   const error = { code: 503, message: "no slot available", type: "unavailable_error" }
   return Response.json({ error }, { status: 503 })
+}
+
+/** Is no model named, and is there not exactly one that could be meant? */
+async function isAboutAll(engine: Engine, request: Request): Promise<boolean> {
+  if (new URL(request.url).searchParams.has("model")) return false
+  return (await engine.list()).filter(({ kind }) => kind === "text").length !== 1
 }
 
 /** The model in `?model=`, or the only text model. @throws ModelNotFound, InvalidRequest, WrongModelKind */

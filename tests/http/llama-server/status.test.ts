@@ -65,6 +65,17 @@ test("the properties have the model's own defaults and tokens, and do not load i
   expect(await jsonOf(get("/props"))).toMatchObject({ is_sleeping: false, total_slots: 4 })
 })
 
+test("the properties of a server with several models say that one has to be named", async () => {
+  const { get, engine } = fakeServer()
+  engine.models = ["a", "b"]
+  expect(await jsonOf(get("/props"))).toMatchObject({
+    role: "router",
+    model_path: "none",
+    models_autoload: true,
+  })
+  expect(await jsonOf(get("/props?model=b"))).toMatchObject({ model_alias: "b" })
+})
+
 test("routes of OpenAI's API work without their version", async () => {
   const { get, post } = fakeServer()
   const chat = { messages: [{ role: "user", content: "Hi" }] }
