@@ -106,6 +106,8 @@ export const TEXTS = {
   id: { maxLength: 512 },
   /** What a tool does; bounded by {@link TOOLS} as well, with all others. */
   description: { maxLength: 256 * KIB },
+  /** Of a prompt, sent with it: translated, compiled and tested in the worker, which takes 2 ms per KiB. */
+  template: { maxLength: 64 * KIB },
   /** A stop text: searched for after every token, and text as long as the longest one is held back. */
   stop: { maxLength: 1024 },
   /** Each is compared with the whole vocabulary. llama.cpp's own limit. */
@@ -262,6 +264,24 @@ export const PRODUCTS = {
   echoedLogprobs: 131_072,
   /** Log probabilities of an answer that is collected before it is sent, at 150 bytes each: 300 MB. */
   collectedLogprobs: 2_000_000,
+}
+
+// ----------------------------------------------------------------------------------------------- responses
+
+/** Responses that are kept for later requests, in a file that is read and written between other requests. */
+export const RESPONSES = {
+  /** One response with its input: 10 ms to write. More than 300,000 tokens. */
+  bytes: 2 * MIB,
+  /** Counted with each new one, which takes 1 ms. */
+  rows: 10_000,
+  /** Items of one answer that can be referred to. */
+  items: 256,
+  /** Of one conversation: each is looked up in turn. */
+  turns: 1000,
+  /** Of one conversation: as much as a request could have. */
+  chainBytes: BODY_BYTES.generation,
+  /** Items of earlier answers that one request refers to. */
+  references: 4096,
 }
 
 // -------------------------------------------------------------------------------------------------- images

@@ -169,6 +169,8 @@ export interface ChatRequest extends GenerationOptions {
   /** Absent: none. */
   readonly tools?: ToolUse
   readonly reasoning?: ReasoningOptions
+  /** A Go template, as Modelfiles have them, that is applied in place of the model's own. */
+  readonly template?: string
   /** Extra variables for the model's chat template (`chat_template_kwargs`). */
   readonly templateArguments: Readonly<Record<string, unknown>>
   /** End the prompt with the opening of an assistant turn. */

@@ -204,6 +204,12 @@ export interface Engine extends ModelBackend {
    * not loaded yet may get less if memory is short.
    */
   contextLengths(models: readonly ModelSummary[]): Promise<ReadonlyMap<string, ContextLengths>>
+  /**
+   * How long a loaded model stays, from now and after every request that does not say it itself, until it is unloaded.
+   * 0: only while it is in use; `null`: for good.
+   * @throws ModelNotFound
+   */
+  keep(model: string, seconds: number | null): Promise<void>
   /** Models with a worker. */
   loaded(): readonly LoadedModel[]
   status(): EngineStatus

@@ -213,9 +213,17 @@ export class LocalEngine implements ManagedEngine {
   }
 
   async stop(name: string): Promise<boolean> {
-    const known =
-      this.#models.named(name) ?? this.#models.named((await this.#options.store.resolve(name)).name)
-    return known === undefined ? false : known.stop("stopped")
+    return (await this.#known(name))?.stop("stopped") ?? false
+  }
+
+  async keep(name: string, seconds: number | null): Promise<void> {
+    const known = await this.#known(name)
+    known?.keep(seconds)
+  }
+
+  /** A model that was in use before; undefined where there is none. @throws ModelNotFound */
+  async #known(name: string): Promise<ModelServer | undefined> {
+    return this.#models.named(name) ?? this.#models.named((await this.#options.store.resolve(name)).name)
   }
 
   reconfigure(options: Partial<LiveOptions>): readonly string[] {

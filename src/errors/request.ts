@@ -42,6 +42,27 @@ export class ImageNotFound extends XllmError {
   }
 }
 
+/** A response that was not kept, has expired, or belongs to another key. */
+export class ResponseNotFound extends XllmError {
+  constructor(id: string) {
+    super("response_not_found", 404, `Response with id '${named(id)}' not found.`)
+  }
+}
+
+/** The same, of one that a request wants to continue. */
+export class PreviousResponseNotFound extends XllmError {
+  /** `why`: a phrase, where there is a reason to give. */
+  constructor(id: string, why?: string) {
+    const reason = why === undefined ? "" : ` (${why})`
+    super(
+      "previous_response_not_found",
+      400,
+      `Previous response with id '${named(id)}' not found${reason}; send the whole conversation as input`,
+      { param: "previous_response_id" },
+    )
+  }
+}
+
 /** The path exists, but not for this method. */
 export class MethodNotAllowed extends XllmError {
   /** The methods that the path supports. */

@@ -47,6 +47,8 @@ export class ModelServer {
   #lastUsedAt: Date | undefined
   /** Taken from the newest request; undefined: the settings decide. */
   #keepAliveSeconds: number | null | undefined
+  /** Asked for apart from requests, for those that do not say it themselves; until the model is unloaded. */
+  #keptSeconds: number | null | undefined
   #nextId = 1
   /** Prompts being rendered, including those waiting for the load. */
   #renderCount = 0
@@ -204,6 +206,13 @@ export class ModelServer {
     return this.#queue.count > 0 || this.#replicas.inUse
   }
 
+  /** How long it stays loaded, from now and after every request that does not say it itself; until it is unloaded. */
+  keep(seconds: number | null): void {
+    this.#keptSeconds = seconds
+    this.#keepAliveSeconds = undefined
+    this.workers.touch(this.#keepAliveMs)
+  }
+
   /** Called after the settings change: applies what can change without a reload. */
   settingsChanged(): void {
     this.workers.keepFor(this.#keepAliveMs)
@@ -234,6 +243,7 @@ export class ModelServer {
       if (!this.workers.isReady) this.#queue.emitLoading(0)
     },
     unloading: (_replica, reason) => {
+      this.#keptSeconds = undefined
       // Replicas may have been held back for the model that gets this memory.
       if (this.#queue.count > 0 && (reason === "memory" || reason === "idle")) this.workers.want()
     },
@@ -276,8 +286,8 @@ export class ModelServer {
   }
 
   get #keepAliveMs(): number | null {
-    const seconds =
-      this.#keepAliveSeconds === undefined ? this.workers.settings.keepAliveSeconds : this.#keepAliveSeconds
+    const asked = [this.#keepAliveSeconds, this.#keptSeconds].find((seconds) => seconds !== undefined)
+    const seconds = asked === undefined ? this.workers.settings.keepAliveSeconds : asked
     return seconds === null ? null : seconds * 1000
   }
 

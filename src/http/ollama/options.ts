@@ -39,6 +39,8 @@ export interface CommonCall {
   readonly reasoning: ReasoningOptions | undefined
   /** Drop the oldest messages of a chat that is too long. */
   readonly truncates: boolean
+  /** The least length of its context in tokens. */
+  readonly wantedContext: number | undefined
   /** Names of options without an effect. */
   readonly unusedOptions: readonly string[]
 }
@@ -50,13 +52,12 @@ export function readCommon(fields: Fields, headers: HeaderOptions): CommonCall {
   const given = fields.object("options") ?? {}
   const options = new Fields(given, "options.")
   const output = readFormat(fields.unchecked("format"))
-  // No reload: a model is loaded for as long conversations as the machine can hold.
-  options.integer("num_ctx", { ...NUMBERS.context, min: 0 })
   return {
     model,
     stream: fields.boolean("stream") ?? true,
     reasoning: readThink(fields.unchecked("think")),
     truncates: fields.boolean("truncate") ?? false,
+    wantedContext: options.integer("num_ctx", { ...NUMBERS.context, min: 0 }),
     unusedOptions: Object.keys(given).filter((name) => !KNOWN.has(name)),
     shared: {
       model,

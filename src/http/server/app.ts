@@ -42,6 +42,7 @@ import { hosts } from "../plugins/hosts"
 import { pages } from "../plugins/pages"
 import { requestContexts } from "../plugins/request-contexts"
 import type { Uploads } from "../read/body/uploads"
+import type { ResponseStore } from "../response-store/response-store"
 import { controlRoutes } from "../v0/control"
 import { metricsRoutes } from "../v0/metrics"
 import { statusRoutes } from "../v0/status"
@@ -58,6 +59,8 @@ export interface AppOptions {
   readonly uploads: Uploads
   /** Holds generated images. */
   readonly images: ImageFiles
+  /** Holds answers that later requests may continue. */
+  readonly responses: ResponseStore
   /** Called for every request; default: `DEFAULT_HTTP_SETTINGS`. */
   readonly settings?: CurrentSettings
   /** Changes the models on disk; absent: routes that would are refused. */
@@ -76,7 +79,7 @@ const UNVERSIONED = [
 
 /** All routes of the server. Does not listen: see {@link listen}. */
 export function createApp({ engine, version, startedAt, log, metrics, ...options }: AppOptions) {
-  const { uploads, images } = options
+  const { uploads, images, responses } = options
   const settings = options.settings ?? (() => DEFAULT_HTTP_SETTINGS)
   const routes = new KnownRoutes(() => app.routes)
   const openAi = { engine, version, settings, uploads, images }
@@ -127,7 +130,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     nativeModelRoutes(engine, () => listModels(engine)),
     serverStatusRoutes({ engine, version }),
     slotActionRoutes(engine),
-    responseRoutes(openAi, log),
+    responseRoutes(openAi, responses, log),
     anthropicRoutes({ engine, settings, log }),
     ollamaGenerationRoutes(ollama),
     ollamaEmbeddingRoutes(ollama),

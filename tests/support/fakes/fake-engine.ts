@@ -67,6 +67,7 @@ export class FakeEngine implements Engine {
   readonly stopped: string[] = []
   readonly slotRequests: SlotRequest[] = []
   slotScript: (request: SlotRequest) => SlotResult = () => ({ tokens: 12, bytes: 3456, ms: 7 })
+  readonly kept: (readonly [model: string, seconds: number | null])[] = []
   script: Script
   embeddingScript: ScriptOf<EmbeddingRequest, EmbeddingEvent> = ({ inputs }) =>
     vectors(inputs.map((_, index) => [index, 0.5]))
@@ -170,6 +171,10 @@ export class FakeEngine implements Engine {
   async stop(model: string): Promise<boolean> {
     this.stopped.push(model)
     return this.loadedModels.some(({ name }) => name === model)
+  }
+
+  async keep(model: string, seconds: number | null): Promise<void> {
+    this.kept.push([model, seconds])
   }
 
   get #all(): readonly ModelDetails[] {

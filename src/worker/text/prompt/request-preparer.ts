@@ -9,6 +9,7 @@ import { applyDefaults, withFallback } from "../defaults"
 import { prepareStops } from "../output/stop"
 import { type BreakerTable, findBreakers } from "../sampling/dry-breakers"
 import { effectiveSampling } from "../sampling/sampling"
+import type { TemplateFallback } from "../../../prompt/template"
 import { type AnswerPlan, AnswerPreparer } from "./answer-preparer"
 import type { ConstraintCompiler } from "./constraint-compiler"
 import type { PreparedReasoning, PreparedRequest, PreparedSampling, TokenBias } from "./prepared"
@@ -65,7 +66,7 @@ export class RequestPreparer {
       throw new InvalidRequest("the prompt is empty, and this model adds no token of its own", "prompt")
     const sampling = this.#samplingOf(request)
     const isCompletion = request.kind === "completion"
-    const { fallback } = this.#parts.builder.template
+    const fallback = this.#fallbackOf(request)
     const scoresPrompt = isCompletion && request.echo && request.topLogprobs !== undefined
     return {
       tokens,
@@ -147,7 +148,13 @@ export class RequestPreparer {
 
   #read(wire: WireRequest<GenerationRequest>): GenerationRequest {
     const request = applyDefaults(decodeRequest(wire), this.#parts.modelDefaults)
-    return withFallback(request, this.#parts.builder.template.fallback)
+    return withFallback(request, this.#fallbackOf(request))
+  }
+
+  /** A template of the request's own needs none. */
+  #fallbackOf(request: GenerationRequest): TemplateFallback | undefined {
+    const hasOwn = request.kind === "chat" && request.template !== undefined
+    return hasOwn ? undefined : this.#parts.builder.template.fallback
   }
 
   /** The prompt, and what may follow it. The grammar is compiled before the prompt is tokenized: that is bounded. */
