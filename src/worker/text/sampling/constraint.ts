@@ -1,6 +1,7 @@
 import { ConstraintFailed } from "../../../errors/engine"
 import type { NativeGrammar } from "../../../llama/grammar"
 import type { Vocabulary } from "../../../llama/vocabulary"
+import { byLikelihood, LikeliestTokens } from "./likeliest"
 import { TokenIndex } from "./token-index"
 import { TokenPieces } from "./token-pieces"
 import type { TokenRule } from "./token-rule"
@@ -44,6 +45,8 @@ export class Constraint implements TokenRule {
   readonly #endTokens: readonly number[]
   /** Control tokens that the grammar names; others would match by the text of their names. */
   readonly #named: ReadonlySet<number>
+  /** Used for one call at a time, by all answers. */
+  static readonly #likeliest = new LikeliestTokens()
   #isSlow = false
   #checks = 0
   #candidates = 0
@@ -103,27 +106,26 @@ export class Constraint implements TokenRule {
   }
 
   /**
-   * Leaves the likeliest allowed tokens in `logits`; all others become -Infinity. `banned`: tokens that the request
-   * excludes, with their logits; they are used where the grammar allows nothing else.
+   * The likeliest allowed tokens. `banned`: tokens that the request excludes, with their logits; they are used where the
+   * grammar allows nothing else, and then have these logits again.
    * @throws ConstraintFailed if no token at all is allowed
    */
-  narrow(logits: Float32Array, banned: ReadonlyMap<number, number>): void {
-    const kept = this.#likeliestAllowed(logits) ?? this.#allowedOf(banned)
-    const values = kept.map((token) => {
-      const logit = logits[token] as number
-      return logit > Number.NEGATIVE_INFINITY ? logit : (banned.get(token) ?? 0)
-    })
-    logits.fill(Number.NEGATIVE_INFINITY)
-    for (const [place, token] of kept.entries()) logits[token] = values[place] as number
+  narrow(logits: Float32Array, banned: ReadonlyMap<number, number>): readonly number[] {
+    const kept = this.#likeliestAllowed(logits)
+    if (kept !== undefined) return kept
+    const allowed = this.#allowedOf(banned)
+    for (const token of allowed)
+      if (logits[token] === Number.NEGATIVE_INFINITY) logits[token] = banned.get(token) ?? 0
+    return allowed
   }
 
   #likeliestAllowed(logits: Float32Array): readonly number[] | undefined {
     const [few, many] = STAGES
     const ends = this.#endTokens.filter((token) => (logits[token] as number) > Number.NEGATIVE_INFINITY)
-    const found = this.#allowed([...new Set([...likeliestOf(logits, few, ANY), ...ends])])
+    const found = this.#allowed([...new Set([...Constraint.#likeliest.find(logits, few), ...ends])])
     if (found.length > 0) return found
     const mayBegin = this.#beginnings()
-    const more = this.#allowed(Array.from(likeliestOf(logits, many, mayBegin)))
+    const more = this.#allowed(Array.from(Constraint.#likeliest.find(logits, many, mayBegin)))
     if (more.length > 0) return more
     return this.#firstAllowed(Array.from(byLikelihood(logits, mayBegin)))
   }
@@ -205,71 +207,4 @@ export class Constraint implements TokenRule {
 
 function tooComplex(): ConstraintFailed {
   return new ConstraintFailed("it is too complex to be checked at every token")
-}
-
-type Wants = (token: number) => boolean
-
-const ANY: Wants = () => true
-
-/** Of the tokens that are wanted and not ruled out, those with the largest logits, in no particular order; ties at the end are cut. */
-export function likeliestOf(logits: Float32Array, count: number, wants: Wants): Int32Array {
-  // A heap of the largest so far, the least of them first.
-  const heap = new Int32Array(count)
-  const values = new Float32Array(count)
-  let size = 0
-  for (let token = 0; token < logits.length; token++) {
-    const logit = logits[token] as number
-    if (logit === Number.NEGATIVE_INFINITY || (size === count && logit <= (values[0] as number))) continue
-    if (!wants(token)) continue
-    let place = size < count ? size++ : 0
-    if (place > 0) {
-      for (; place > 0; place = (place - 1) >> 1) {
-        const above = (place - 1) >> 1
-        if ((values[above] as number) <= logit) break
-        values[place] = values[above] as number
-        heap[place] = heap[above] as number
-      }
-    } else
-      for (;;) {
-        let least = 2 * place + 1
-        if (least >= size) break
-        if (least + 1 < size && (values[least + 1] as number) < (values[least] as number)) least++
-        if ((values[least] as number) >= logit) break
-        values[place] = values[least] as number
-        heap[place] = heap[least] as number
-        place = least
-      }
-    values[place] = logit
-    heap[place] = token
-  }
-  return heap.subarray(0, size)
-}
-
-/** Steps between the least and the largest logit that are told apart. */
-const STEPS = 1024
-
-/** All tokens that are wanted and not ruled out, roughly the likeliest first: by steps, which takes no sort. */
-export function byLikelihood(logits: Float32Array, wants: Wants): Int32Array {
-  let least = Number.POSITIVE_INFINITY
-  let largest = Number.NEGATIVE_INFINITY
-  for (let token = 0; token < logits.length; token++) {
-    const logit = logits[token] as number
-    if (logit > largest) largest = logit
-    if (logit < least && logit > Number.NEGATIVE_INFINITY) least = logit
-  }
-  const scale = largest > least ? (STEPS - 1) / (largest - least) : 0
-  const stepOf = (logit: number): number => Math.floor((largest - logit) * scale)
-  const wanted: number[] = []
-  // Where each step begins.
-  const starts = new Int32Array(STEPS + 1)
-  for (let token = 0; token < logits.length; token++) {
-    const logit = logits[token] as number
-    if (logit === Number.NEGATIVE_INFINITY || !wants(token)) continue
-    wanted.push(token)
-    starts[stepOf(logit) + 1]!++
-  }
-  for (let step = 0; step < STEPS; step++) starts[step + 1]! += starts[step] as number
-  const ordered = new Int32Array(wanted.length)
-  for (const token of wanted) ordered[starts[stepOf(logits[token] as number)]!++] = token
-  return ordered
 }
