@@ -18,6 +18,7 @@ import { certainTriggers } from "../../../prompt/tools/bare-calls"
 import type { ToolSyntax } from "../../../prompt/tools/syntax"
 import { toolGrammar } from "../../../prompt/tools/tool-grammar"
 import { bytePattern } from "../markers"
+import { TokenIndex } from "../sampling/token-index"
 import { TokenPieces } from "../sampling/token-pieces"
 import { ControlTexts } from "./control-texts"
 import type { PreparedConstraint } from "./prepared"
@@ -159,6 +160,8 @@ export class ConstraintCompiler {
       warnings,
       prepare: (): PreparedConstraint => ({
         grammar: native.clone().share(),
+        // Made here, where no answer waits for it.
+        index: TokenIndex.of(this.#vocabulary).share(),
         tokens,
         ...(triggers !== undefined && { triggers }),
       }),

@@ -2,19 +2,18 @@ import { ConstraintFailed } from "../../../errors/engine"
 import type { NativeGrammar } from "../../../llama/grammar"
 import type { Vocabulary } from "../../../llama/vocabulary"
 import { byLikelihood, LikeliestTokens } from "./likeliest"
-import { TokenIndex } from "./token-index"
+import { type ByteSet, TokenIndex } from "./token-index"
 import { TokenPieces } from "./token-pieces"
 import type { TokenRule } from "./token-rule"
 
 /**
- * How many of the likeliest tokens are tried against the grammar before all are. Nearly always one of the first fits,
- * and a check of a whole vocabulary would take up to 100 ms. After the first stage only those are tried whose first bytes
- * may come.
+ * How many of the likeliest tokens are tried against the grammar first: nearly always one of them fits, and a check of a
+ * whole vocabulary would take up to 100 ms. After that only those are tried whose first bytes may come.
  */
-const STAGES = [64, 1024] as const
+const FIRST_STAGE = 64
 
-/** Candidates of one stage after that, the likeliest first: the first stage that finds any is the last. */
-const STAGE = 4096
+/** Candidates of each stage after that, the likeliest first: the first stage that finds any is the last. */
+const STAGES = [1024, 4096] as const
 
 /** Candidates of one call of llama.cpp, which cannot be interrupted: between them the time is looked at. */
 const CHUNK = 256
@@ -120,43 +119,44 @@ export class Constraint implements TokenRule {
   }
 
   #likeliestAllowed(logits: Float32Array): readonly number[] | undefined {
-    const [few, many] = STAGES
     const ends = this.#endTokens.filter((token) => (logits[token] as number) > Number.NEGATIVE_INFINITY)
-    const found = this.#allowed([...new Set([...Constraint.#likeliest.find(logits, few), ...ends])])
-    if (found.length > 0) return found
-    const mayBegin = this.#beginnings()
-    const more = this.#allowed(Array.from(Constraint.#likeliest.find(logits, many, mayBegin)))
-    if (more.length > 0) return more
-    return this.#firstAllowed(Array.from(byLikelihood(logits, mayBegin)))
+    const first = Constraint.#likeliest.find(logits, FIRST_STAGE)
+    const found = this.#allowed([...new Set([...first, ...ends])])
+    return found.length > 0 ? found : this.#firstAllowed(byLikelihood(logits, this.#beginnings()))
   }
 
   /**
-   * Tells tokens whose first byte may come next, and second one after it: a token is refused where the token of its first
-   * byte alone is. Of a large vocabulary hardly any are left.
+   * Tokens whose first byte may come next, and the second one after it: a token is refused where the token of its first byte
+   * alone is. Of a large vocabulary hardly any are left.
    */
-  #beginnings(): (token: number) => boolean {
+  #beginnings(): readonly number[] {
     const index = TokenIndex.of(this.#vocabulary)
     const firsts = this.#allowedBytes(this.#grammar, index)
-    const seconds = new Map<number, Uint8Array>()
+    const seconds: ByteSet[] = []
     for (let byte = 0; byte < firsts.length; byte++) {
-      const single = index.singles[byte] as number
-      if (firsts[byte] === 0 || single < 0 || (index.counts[byte] as number) < WORTH_A_LOOK) continue
+      const single = index.single(byte)
+      if (firsts[byte] === 0 || single < 0 || index.count(byte) < WORTH_A_LOOK) continue
       using after = this.#grammar.clone()
       after.accept(single)
-      seconds.set(byte, this.#allowedBytes(after, index))
+      seconds[byte] = this.#allowedBytes(after, index)
     }
-    return (token) => {
-      const [first, second] = [index.first[token] as number, index.second[token] as number]
-      return first < 0 || (firsts[first] === 1 && (second < 0 || seconds.get(first)?.[second] !== 0))
-    }
+    return index.select(firsts, seconds)
   }
 
-  /** 1 for each byte that may come next, or whose token there is not. */
-  #allowedBytes(grammar: NativeGrammar, { singles }: TokenIndex): Uint8Array {
-    const tokens = Array.from(singles).filter((token) => token >= 0)
-    this.#count(tokens.length)
-    const allowed = new Set(grammar.allowed(tokens))
-    return Uint8Array.from(singles, (token) => (token < 0 || allowed.has(token) ? 1 : 0))
+  /** The bytes that may come next, and those that are no token alone. */
+  #allowedBytes(grammar: NativeGrammar, index: TokenIndex): ByteSet {
+    const { singles } = index
+    this.#count(singles.length)
+    const left = grammar.allowed(singles)
+    const bytes = new Uint8Array(256)
+    let at = 0
+    for (let byte = 0; byte < bytes.length; byte++) {
+      const single = index.single(byte)
+      const isAllowed = single < 0 || single === left[at]
+      if (isAllowed) bytes[byte] = 1
+      if (isAllowed && single >= 0) at++
+    }
+    return bytes
   }
 
   #allowedOf(banned: ReadonlyMap<number, number>): readonly number[] {
@@ -168,9 +168,11 @@ export class Constraint implements TokenRule {
   /** The allowed ones of the first stage that has any. */
   #firstAllowed(tokens: readonly number[]): readonly number[] | undefined {
     const startedAt = performance.now()
-    for (let from = 0; from < tokens.length; from += STAGE) {
-      const allowed = this.#allowed(tokens.slice(from, from + STAGE), startedAt)
+    let size: number = STAGES[0]
+    for (let from = 0; from < tokens.length; size = STAGES[1]) {
+      const allowed = this.#allowed(tokens.slice(from, from + size), startedAt)
       if (allowed.length > 0) return allowed
+      from += size
     }
     return undefined
   }

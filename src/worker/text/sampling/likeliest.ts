@@ -7,10 +7,10 @@ export class LikeliestTokens {
   #values = new Float32Array(0)
 
   /**
-   * The `count` likeliest tokens that are wanted and not ruled out, in no particular order; ties at the end are cut. Valid
+   * The `count` likeliest tokens that are not ruled out, in no particular order; ties at the end are cut. Valid
    * until the next call. @throws NotNumbers
    */
-  find(logits: Float32Array, count: number, wants?: (token: number) => boolean): Int32Array {
+  find(logits: Float32Array, count: number): Int32Array {
     if (this.#ids.length < count) {
       this.#ids = new Int32Array(count)
       this.#values = new Float32Array(count)
@@ -20,7 +20,6 @@ export class LikeliestTokens {
     let size = 0
     let least = Number.NEGATIVE_INFINITY
     for (let token = nextAbove(logits, 0, least); token >= 0; token = nextAbove(logits, token + 1, least)) {
-      if (wants !== undefined && !wants(token)) continue
       const logit = logits[token] as number // an id below the length
       if (size < count) rise(ids, values, size++, token, logit)
       else sink(ids, values, size, token, logit)
@@ -101,28 +100,25 @@ function sink(ids: Int32Array, values: Float32Array, size: number, token: number
 /** Steps between the least and the largest logit that are told apart. */
 const STEPS = 1024
 
-/** All tokens that are wanted and not ruled out, roughly the likeliest first: by steps, which takes no sort. */
-export function byLikelihood(logits: Float32Array, wants: (token: number) => boolean): Int32Array {
+/** Those of `tokens` that are not ruled out, roughly the likeliest first: by steps, which takes no sort. */
+export function byLikelihood(logits: Float32Array, tokens: readonly number[]): number[] {
   let least = Number.POSITIVE_INFINITY
   let largest = Number.NEGATIVE_INFINITY
-  for (let token = 0; token < logits.length; token++) {
-    const logit = logits[token] as number
+  const left: number[] = []
+  for (const token of tokens) {
+    const logit = logits[token] as number // a token of the vocabulary
+    if (logit === Number.NEGATIVE_INFINITY) continue
     if (logit > largest) largest = logit
-    if (logit < least && logit > Number.NEGATIVE_INFINITY) least = logit
+    if (logit < least) least = logit
+    left.push(token)
   }
   const scale = largest > least ? (STEPS - 1) / (largest - least) : 0
-  const stepOf = (logit: number): number => Math.floor((largest - logit) * scale)
-  const wanted: number[] = []
+  const stepOf = (token: number): number => Math.floor((largest - (logits[token] as number)) * scale)
   // Where each step begins.
   const starts = new Int32Array(STEPS + 1)
-  for (let token = 0; token < logits.length; token++) {
-    const logit = logits[token] as number
-    if (logit === Number.NEGATIVE_INFINITY || !wants(token)) continue
-    wanted.push(token)
-    starts[stepOf(logit) + 1]!++
-  }
+  for (const token of left) starts[stepOf(token) + 1]!++
   for (let step = 0; step < STEPS; step++) starts[step + 1]! += starts[step] as number
-  const ordered = new Int32Array(wanted.length)
-  for (const token of wanted) ordered[starts[stepOf(logits[token] as number)]!++] = token
+  const ordered = new Array<number>(left.length).fill(0)
+  for (const token of left) ordered[starts[stepOf(token)]!++] = token
   return ordered
 }

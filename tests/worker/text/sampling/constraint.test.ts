@@ -214,10 +214,9 @@ describe("the likeliest tokens", () => {
     expect([...new LikeliestTokens().findInOrder(values, 100)]).toEqual(sorted.slice(0, 100))
   })
 
-  test("are fewer where fewer are wanted or not ruled out", () => {
+  test("are fewer where fewer are not ruled out", () => {
     const values = Float32Array.of(1, Number.NEGATIVE_INFINITY, 3, 2)
     expect([...new LikeliestTokens().findInOrder(values, 10)]).toEqual([2, 3, 0])
-    expect([...new LikeliestTokens().find(values, 10, (token) => token !== 2)].sort()).toEqual([0, 3])
   })
 
   test("are none of what is no number, wherever it stands", () => {
@@ -232,7 +231,7 @@ describe("the likeliest tokens", () => {
   test("come in order of likelihood, up to the width of a step, without those that are ruled out", () => {
     const values = logits(4)
     values[7] = Number.NEGATIVE_INFINITY
-    const ordered = byLikelihood(values, () => true)
+    const ordered = byLikelihood(values, [...values.keys()])
     expect(ordered).toHaveLength(VOCABULARY - 1)
     expect(new Set(ordered).size).toBe(VOCABULARY - 1)
     const step = 20 / 1000
@@ -241,6 +240,6 @@ describe("the likeliest tokens", () => {
       if ((values[ordered[at] as number] as number) > (values[ordered[at - 1] as number] as number) + step)
         wrong++
     expect(wrong).toBe(0)
-    expect([...byLikelihood(new Float32Array(3), (token) => token !== 1)]).toEqual([0, 2])
+    expect(byLikelihood(new Float32Array(3), [0, 2])).toEqual([0, 2])
   })
 })
