@@ -267,7 +267,11 @@ function membersOf(scope: SchemaScope, { properties, others, min, max }: Members
   const known = new Map<string, GrammarNode>()
   const lastRequired = properties.findLastIndex(({ isRequired }) => isRequired)
   const { begin, rests } = splitBegin(properties)
-  const named = rests.map((rest, index) => scope.rules.add(`${properties[index]?.name ?? ""}-member`, rest))
+  // Where members are counted, each stands in several rules.
+  const named =
+    counted === 0
+      ? rests
+      : rests.map((rest, index) => scope.rules.add(`${properties[index]?.name ?? ""}-member`, rest))
 
   function ruleOf(hint: string, index: number, count: number, write: () => GrammarNode): GrammarNode {
     const key = `${hint} ${index} ${count}`
@@ -302,7 +306,7 @@ function membersOf(scope: SchemaScope, { properties, others, min, max }: Members
     const property = properties[index]
     const name = named[index]
     if (property === undefined || name === undefined || count >= limit) return IMPOSSIBLE
-    return ruleOf("member", index, count, () => {
+    return ruleOf("member", index, counted === 0 ? 1 : count, () => {
       const taken = sequence(name, after(index + 1, next(count)))
       const later = property.isRequired ? IMPOSSIBLE : oneFrom(index + 1, count)
       return anyOf(...[taken, later].filter((each) => !isImpossible(each)))
