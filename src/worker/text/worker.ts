@@ -8,6 +8,7 @@ import { KvCacheLost } from "../../errors/engine"
 import { PromptFolder } from "../../kv-disk/folder"
 import { NativeGrammar } from "../../llama/grammar"
 import { type Library, LLAMA_BUILD } from "../../llama/library"
+import type { Vocabulary } from "../../llama/vocabulary"
 import { systemMemory } from "../../lib/system/system-memory"
 import { locateLlama } from "../../native/llama-files"
 import { FRAME_START, type FromTextWorker, type ToTextWorker, type ToWorker } from "../../protocol/messages"
@@ -39,6 +40,7 @@ import { RunningRequest } from "./request"
 import { RestTimer } from "./rest-timer"
 import type { Runtime } from "./runtime"
 import { modelDefaults } from "./sampling/sampling"
+import { TokenIndex } from "./sampling/token-index"
 import { ThreadGovernor } from "./threads"
 
 /** Interval of heartbeats while a worker waits for the CPU lease, in ms. */
@@ -199,6 +201,7 @@ class TextWorker {
   readonly #name: string
   readonly #prompts: PromptClient
   readonly #library: Library
+  readonly #vocabulary: Vocabulary
   readonly #send: (message: FromTextWorker) => void
   readonly #outbox: StepOutbox
   readonly #runtime: Runtime
@@ -239,6 +242,7 @@ class TextWorker {
     this.#name = name
     this.#prompts = prompts
     this.#library = loaded.model.library
+    this.#vocabulary = loaded.model.vocabulary
     prompts.onDropped = (prepared) => this.#grammarOf(prepared)?.[Symbol.dispose]()
     this.#send = send
     this.#tokenizer = tokenizer
@@ -329,7 +333,9 @@ class TextWorker {
   }
 
   #grammarOf({ constraint }: PreparedRequest): NativeGrammar | undefined {
-    return constraint && NativeGrammar.fromShare(this.#library, constraint.grammar)
+    if (constraint === undefined) return undefined
+    TokenIndex.adopt(this.#vocabulary, constraint.index)
+    return NativeGrammar.fromShare(this.#library, constraint.grammar)
   }
 
   /** Computes no more, and writes prompts to disk until `signal`. */

@@ -5,6 +5,7 @@ import type { ToolSyntax } from "../../../prompt/tools/syntax"
 import type { ResolvedMarker } from "../markers"
 import type { StopText } from "../output/stop"
 import type { BreakerTable } from "../sampling/dry-breakers"
+import type { TokenIndexShare } from "../sampling/token-index"
 import type { PromptCells } from "./cells"
 
 /** Biases added to logits, with each token listed once. */
@@ -29,6 +30,8 @@ export interface PreparedSampling extends Omit<
 export interface PreparedConstraint {
   /** Compiled; the receiver owns it. */
   readonly grammar: GrammarShare
+  /** Of the model's tokens. */
+  readonly index: TokenIndexShare
   /** Control tokens that it names. */
   readonly tokens: readonly number[]
   /**
