@@ -1,3 +1,4 @@
+import type { AdapterChoice, AppliedAdapter } from "./adapters"
 import type { RequestOptions } from "./request"
 import type { ToolUse } from "./tools"
 
@@ -140,6 +141,10 @@ export interface GenerationOptions extends RequestOptions {
   readonly returnProgress: boolean
   /** Absent: any text. */
   readonly output?: OutputConstraint
+  /** Of the model's adapters those that are applied, and no others; absent: as is set for the model. */
+  readonly lora?: readonly AdapterChoice[]
+  /** The same, found by the server; absent: the model's own. */
+  readonly adapters?: readonly AppliedAdapter[]
 }
 
 /** How much a model thinks before it answers, and where that is reported. */

@@ -120,7 +120,7 @@ export interface LoadedModel {
 }
 
 /** What a text worker did since its model was loaded. */
-export interface WorkerCounters {
+export interface WorkerCounters extends AdapterUsage {
   /** Calls of llama_decode. */
   readonly decodeCalls: number
   readonly promptTokensEvaluated: number
@@ -130,6 +130,14 @@ export interface WorkerCounters {
   readonly preemptions: number
   /** How often the KV cache was made larger. */
   readonly kvGrowths: number
+}
+
+/** What a text worker did with adapters. */
+export interface AdapterUsage {
+  /** How often a step had other adapters than the one before. */
+  readonly adapterSwitches: number
+  /** Adapters that requests named and that were not in memory. */
+  readonly adapterLoads: number
 }
 
 /** What a text worker did with prompts on disk, since its last report. */

@@ -1,4 +1,4 @@
-import type { DiskUsage, StepUsage } from "../domain/loaded-model"
+import type { AdapterUsage, DiskUsage, StepUsage } from "../domain/loaded-model"
 import { ProcessMetrics } from "./process-metrics"
 import { MetricRegistry, WAITING } from "./registry"
 import { type CountedOutcome, type CountedRequest, RequestMetrics } from "./request-metrics"
@@ -124,6 +124,10 @@ export class Metrics {
 
   cacheGrown(worker: CountedWorker, times: number): void {
     this.#workers.cacheGrown(worker, times)
+  }
+
+  adaptersUsed(worker: CountedWorker, usage: AdapterUsage): void {
+    this.#workers.adaptersUsed(worker, usage)
   }
 
   promptsOnDisk(worker: CountedWorker, usage: DiskUsage): void {

@@ -25,6 +25,7 @@ function recorder(): { readonly heard: (readonly unknown[])[]; readonly observer
     workerCrashed: note("crashed"),
     step: note("step"),
     cacheGrown: note("cache grown"),
+    adaptersUsed: note("adapters used"),
     promptsOnDisk: note("prompts on disk"),
   }
   return { heard, observer }

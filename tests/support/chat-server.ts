@@ -75,6 +75,8 @@ export const loadedModel = {
     tokens_generated: 0,
     preemptions: 0,
     kv_growths: 0,
+    adapter_switches: 0,
+    adapter_loads: 0,
   },
 } as const
 

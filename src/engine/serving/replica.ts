@@ -73,6 +73,8 @@ const NO_COUNTERS: WorkerCounters = {
   tokensGenerated: 0,
   preemptions: 0,
   kvGrowths: 0,
+  adapterSwitches: 0,
+  adapterLoads: 0,
 }
 
 const STATES = { starting: "loading", ready: "ready", stopping: "stopping" } as const satisfies Record<
@@ -379,7 +381,13 @@ export class Replica implements PoolMember {
 
   #count(counters: WorkerCounters): void {
     const grown = counters.kvGrowths - this.#counters.kvGrowths
+    const adapters = {
+      adapterSwitches: counters.adapterSwitches - this.#counters.adapterSwitches,
+      adapterLoads: counters.adapterLoads - this.#counters.adapterLoads,
+    }
     this.#counters = counters
+    if (adapters.adapterSwitches + adapters.adapterLoads > 0)
+      this.#options.observer?.adaptersUsed(this.#options.worker, adapters)
     if (grown > 0) this.#options.observer?.cacheGrown(this.#options.worker, grown)
   }
 

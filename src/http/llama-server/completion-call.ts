@@ -13,7 +13,6 @@ import { readPrompts } from "../read/prompts"
 const UNSUPPORTED: FieldTable = {
   adaptive_target: refusedFrom(0),
   image_data: refusedUnlessEmpty(),
-  lora: refusedUnlessEmpty(),
 }
 
 /** A call of `/completion` or `/infill`: one request per prompt. */

@@ -17,62 +17,52 @@ export interface ServerStatusContext {
 }
 
 /**
- * GET /health, /props, /slots and /lora-adapters, POST /models/load and /models/unload: the state of the server in
+ * GET /health, /props and /slots, POST /models/load and /models/unload: the state of the server in
  * llama-server's words. Where several models are there, `?model=` names one.
  */
 export function serverStatusRoutes(context: ServerStatusContext) {
   const { engine } = context
-  return (
-    new Elysia({ name: "llama-server-status" })
-      .get("/health", () => health(engine))
-      .get("/v1/health", () => health(engine))
-      .get("/props", async ({ request, server }) => {
+  return new Elysia({ name: "llama-server-status" })
+    .get("/health", () => health(engine))
+    .get("/v1/health", () => health(engine))
+    .get("/props", async ({ request, server }) => {
+      mayBeSilent(request, server)
+      return await props(context, request)
+    })
+    .get("/slots", async ({ request }) => {
+      const model = await textModel(engine, request)
+      const slots = slotsOf(engine, model, await contextOf(engine, model))
+      const isFull = slots.length > 0 && slots.every(({ is_processing }) => is_processing)
+      // For those that send each request to a server with a free slot.
+      if (isFull && new URL(request.url).searchParams.has("fail_on_no_slot")) return noSlot()
+      return slots
+    })
+    .post("/slots/:id", () => {
+      throw new Unsupported(
+        "slots cannot be saved or restored by name: prompts are kept on disk by themselves (see `xllm cache`)",
+      )
+    })
+    .post(
+      "/models/load",
+      async ({ request, server }) => {
+        const model = await namedModel(request)
         mayBeSilent(request, server)
-        return await props(context, request)
-      })
-      .get("/slots", async ({ request }) => {
-        const model = await textModel(engine, request)
-        const slots = slotsOf(engine, model, await contextOf(engine, model))
-        const isFull = slots.length > 0 && slots.every(({ is_processing }) => is_processing)
-        // For those that send each request to a server with a free slot.
-        if (isFull && new URL(request.url).searchParams.has("fail_on_no_slot")) return noSlot()
-        return slots
-      })
-      .post("/slots/:id", () => {
-        throw new Unsupported(
-          "slots cannot be saved or restored by name: prompts are kept on disk by themselves (see `xllm cache`)",
-        )
-      })
-      // Adapters belong to a model here: they are applied to all its requests.
-      .get(
-        "/lora-adapters",
-        async ({ request }) =>
-          (await textModel(engine, request)).parts
-            ?.filter(({ role }) => role === "adapter")
-            .map(({ scale = 1 }, id) => ({ id, scale })) ?? [],
-      )
-      .post(
-        "/models/load",
-        async ({ request, server }) => {
-          const model = await namedModel(request)
-          mayBeSilent(request, server)
-          await engine.preload(model, abortControllerFor(request).signal)
-          return { success: true }
-        },
-        { parse: "none" },
-      )
-      .post(
-        "/models/unload",
-        async ({ request, server }) => {
-          const model = await namedModel(request)
-          mayBeSilent(request, server)
-          await engine.show(model)
-          await engine.stop(model)
-          return { success: true }
-        },
-        { parse: "none" },
-      )
-  )
+        await engine.preload(model, abortControllerFor(request).signal)
+        return { success: true }
+      },
+      { parse: "none" },
+    )
+    .post(
+      "/models/unload",
+      async ({ request, server }) => {
+        const model = await namedModel(request)
+        mayBeSilent(request, server)
+        await engine.show(model)
+        await engine.stop(model)
+        return { success: true }
+      },
+      { parse: "none" },
+    )
 }
 
 /** @throws InvalidRequest */

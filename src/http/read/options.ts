@@ -3,6 +3,7 @@ import type { RequestOptions } from "../../domain/request"
 import { InvalidRequest } from "../../errors/request"
 import { parseDuration } from "../../lib/text/duration"
 import { COUNTS, LONGEST_STAY_SECONDS, NUMBERS, TEXTS } from "../../limits"
+import { readAdapters } from "./adapters"
 import { checkInteger, checkText, defined, Fields, invalidField, tooMany } from "./fields"
 import { readOutputConstraint } from "./output-constraint"
 import { readSampling, type SamplingLimits } from "./sampling"
@@ -56,6 +57,7 @@ export function readGenerationOptions(
       reportsTokens: fields.boolean("return_tokens"),
       cacheSalt: readCacheSalt(fields),
       output: readOutputConstraint(fields),
+      lora: readAdapters(fields),
     }),
   }
 }

@@ -13,6 +13,7 @@ import { anthropicRequestIds } from "../anthropic/request-ids"
 import { anthropicRoutes } from "../anthropic/routes"
 import { nativeCompletionRoutes } from "../llama-server/completion"
 import { nativeEmbeddingRoutes } from "../llama-server/embeddings"
+import { loraAdapterRoutes } from "../llama-server/lora-adapters"
 import { promptRoutes } from "../llama-server/prompts"
 import { serverStatusRoutes } from "../llama-server/status"
 import { nativeTokenRoutes } from "../llama-server/tokens"
@@ -118,6 +119,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     nativeEmbeddingRoutes(openAi, (body, headers) => toEmbeddingCall(body, headers).request),
     promptRoutes(engine, (body, headers) => toChatCall(body, headers).request),
     serverStatusRoutes({ engine, version }),
+    loraAdapterRoutes({ engine }),
     responseRoutes(openAi, log),
     anthropicRoutes({ engine, settings, log }),
     ollamaGenerationRoutes(ollama),

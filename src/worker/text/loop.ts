@@ -5,6 +5,8 @@ import { Batch } from "../../llama/batch"
 import type { XllmError } from "../../errors/base"
 import type { Model } from "../../llama/model"
 import { PrefillBudget } from "./budget"
+import type { AdapterSwitch } from "./adapters/adapter-switch"
+import { AdapterTurns } from "./adapters/adapter-turns"
 import { DemandMeter } from "./growth/demand"
 import { SlotAllocator } from "./cache/slot-allocator"
 import { planSlotSwap } from "./cache/slots"
@@ -32,6 +34,7 @@ export interface TextLoopParts {
   readonly runtime: Runtime
   readonly outbox: StepOutbox
   readonly growth: PoolGrowth
+  readonly adapters: AdapterSwitch
   /** The error of a conversation that there is no memory for. */
   readonly outOfMemory: (tokens: number) => XllmError
   /** The maximum number of sequences, of which the context may have fewer at first. */
@@ -74,6 +77,8 @@ export class TextLoop {
   readonly #budget: PrefillBudget
   readonly #sampler: TokenSampler
   readonly #allocator: SlotAllocator
+  readonly #turns = new AdapterTurns()
+  readonly #adapters: AdapterSwitch
   #stepsWithGaps = 0
 
   constructor(parts: TextLoopParts) {
@@ -92,6 +97,7 @@ export class TextLoop {
     this.#budget = new PrefillBudget(Math.floor(batchTokens / (1 + OVERDRAFT)))
     this.#sampler = new TokenSampler(runtime, model, contextLength)
     this.#allocator = new SlotAllocator(runtime)
+    this.#adapters = parts.adapters
   }
 
   /** Is there work to do? */
@@ -227,13 +233,17 @@ export class TextLoop {
     const suspect = running.findLast((sequence) => sequence.suspect)
     const runnable = suspect === undefined ? running : [suspect]
     const streams = runnable.filter((sequence) => sequence.generating).length
-    return planStep(runnable, this.#budget.tokens(streams), this.#mostOutputs)
+    // Streams with other adapters wait too, so they count.
+    return planStep(this.#turns.choose(runnable), this.#budget.tokens(streams), this.#mostOutputs)
   }
 
   // ----------------------------------------------------------------------------------------------------- run
 
   #compute(plan: StepPlan<Sequence>): void {
     const rows = fillBatch(this.#batch, plan.work)
+    const [first] = plan.work
+    if (first !== undefined) this.#adapters.apply(this.#runtime.context, first.sequence.request.adapters)
+    this.#turns.used(plan.promptTokens)
     const startedAt = this.#now()
     const result = this.#runtime.context.decode(this.#batch)
     this.#outbox.counters.decodeCalls++

@@ -503,6 +503,8 @@ describe("the server's own routes", () => {
             tokens_generated: 4,
             preemptions: 5,
             kv_growths: 6,
+            adapter_switches: 7,
+            adapter_loads: 2,
           },
         },
       ],

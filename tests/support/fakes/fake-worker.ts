@@ -180,6 +180,8 @@ function counters(): WorkerCounters {
     tokensGenerated: texts,
     preemptions: overruns,
     kvGrowths: 0,
+    adapterSwitches: 0,
+    adapterLoads: 0,
   }
 }
 

@@ -358,6 +358,8 @@ export class RealWorker implements AsyncDisposable {
       tokensGenerated: after.tokensGenerated - before.tokensGenerated,
       preemptions: after.preemptions - before.preemptions,
       kvGrowths: after.kvGrowths - before.kvGrowths,
+      adapterSwitches: after.adapterSwitches - before.adapterSwitches,
+      adapterLoads: after.adapterLoads - before.adapterLoads,
     }
   }
 
@@ -418,4 +420,6 @@ const NO_COUNTERS: WorkerCounters = {
   tokensGenerated: 0,
   preemptions: 0,
   kvGrowths: 0,
+  adapterSwitches: 0,
+  adapterLoads: 0,
 }

@@ -1,6 +1,7 @@
 import type { ChatRequest, OutputConstraint, ReasoningOptions } from "../../../domain/chat"
 import { InvalidRequest, Unsupported } from "../../../errors/request"
 import { NUMBERS, TEXTS } from "../../../limits"
+import { readAdapters } from "../../read/adapters"
 import { defined, Fields } from "../../read/fields"
 import type { HeaderOptions } from "../../read/headers"
 import type { JsonObject } from "../../read/body/json-body"
@@ -65,6 +66,7 @@ export function toResponsesCall(body: JsonObject, headers: HeaderOptions = {}): 
       returnProgress: false,
       sampling: readSampling(fields),
       ...defined({
+        lora: readAdapters(fields),
         maxTokens: fields.integer("max_output_tokens", { ...NUMBERS.tokens, min: 1 }),
         output: readFormat(fields),
         reasoning: readReasoningEffort(fields),

@@ -126,6 +126,8 @@ export interface LoadedModelBody {
     readonly tokens_generated: number
     readonly preemptions: number
     readonly kv_growths: number
+    readonly adapter_switches: number
+    readonly adapter_loads: number
   }
 }
 
@@ -172,6 +174,8 @@ export function toLoadedModelBody(model: LoadedModel): LoadedModelBody {
       tokens_generated: model.counters.tokensGenerated,
       preemptions: model.counters.preemptions,
       kv_growths: model.counters.kvGrowths,
+      adapter_switches: model.counters.adapterSwitches,
+      adapter_loads: model.counters.adapterLoads,
     },
   }
 }

@@ -1,3 +1,4 @@
+import type { AppliedAdapter } from "../../../domain/adapters"
 import type { SamplingParameters } from "../../../domain/chat"
 import type { GrammarShare } from "../../../llama/grammar"
 import type { ControlToken } from "../../../prompt/tools/control-tokens"
@@ -116,6 +117,8 @@ export interface PreparedRequest extends PromptCells {
    */
   readonly checkpoints: readonly number[]
   readonly returnProgress: boolean
+  /** Absent: the model's own. */
+  readonly adapters?: readonly AppliedAdapter[]
   readonly constraint?: PreparedConstraint
   readonly answer?: PreparedAnswer
 }

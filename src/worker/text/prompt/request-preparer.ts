@@ -1,3 +1,4 @@
+import { adapterSetKey } from "../../../domain/adapters"
 import type { GenerationRequest, RenderedPrompt, SamplingParameters } from "../../../domain/chat"
 import type { ModelDefaults } from "../../../domain/model"
 import { ContextLengthExceeded, InvalidRequest } from "../../../errors/request"
@@ -95,8 +96,8 @@ export class RequestPreparer {
       logprobsAfterSampling: isCompletion && request.logprobsAfterSampling === true,
       scoresPrompt,
       usesCache: request.cachePrompt && !scoresPrompt,
-      // The adapters of a model are the same for all its requests.
       cacheKey: cacheKeyOf(request),
+      ...(request.adapters !== undefined && { adapters: request.adapters }),
       checkpoints: this.#parts.needsCheckpoints ? this.#parts.builder.checkpoints(request, prompt) : [],
       returnProgress: request.returnProgress,
       ...(constraint !== undefined && { constraint: constraint.prepare() }),
@@ -238,10 +239,12 @@ function isJson({ output }: GenerationRequest): boolean {
   return output?.type === "schema" || output?.type === "json"
 }
 
-/** Whose cached prefixes a request shares; empty: those of all without owner and salt. */
-function cacheKeyOf({ cacheOwner, cacheSalt }: GenerationRequest): string {
-  if (cacheOwner === undefined && cacheSalt === undefined) return ""
-  return Bun.SHA256.hash(JSON.stringify([cacheOwner ?? null, cacheSalt ?? null]), "hex")
+/** Whose cached prefixes a request shares; empty: those of all without owner, salt and adapters of their own. */
+function cacheKeyOf({ cacheOwner, cacheSalt, adapters }: GenerationRequest): string {
+  if (cacheOwner === undefined && cacheSalt === undefined && adapters === undefined) return ""
+  const parts = [cacheOwner ?? null, cacheSalt ?? null]
+  const set = adapters === undefined ? [] : [adapterSetKey(adapters)]
+  return Bun.SHA256.hash(JSON.stringify([...parts, ...set]), "hex")
 }
 
 function randomSeed(): number {
