@@ -3,6 +3,7 @@ import { mediaSettings } from "./sections/images"
 import { kvDiskSettings } from "./sections/kv-disk"
 import { capacitySettings } from "./sections/limits"
 import { logFileSettings, logSettings } from "./sections/log"
+import { loraSettings } from "./sections/loras"
 import { modelSettings, residencySettings } from "./sections/model"
 import { missingModelSettings, pgpSettings, pullSettings, storeSettings } from "./sections/pull"
 import { metricsSettings, serverSettings } from "./sections/server"
@@ -21,6 +22,7 @@ export const allSettings = {
   ...capacitySettings,
   ...mediaSettings,
   ...kvDiskSettings,
+  ...loraSettings,
   ...logSettings,
   ...logFileSettings,
   ...metricsSettings,

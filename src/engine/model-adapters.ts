@@ -36,11 +36,19 @@ export class ModelAdapters {
       : { request: { ...request, model: split.base }, adapter: split.adapter }
   }
 
-  /** The name of a model, without that of an adapter. */
+  /**
+   * The name of a model, without that of an adapter.
+   * @throws ModelNotFound, AdapterNotFound, InvalidRequest where the model cannot use that adapter
+   */
   async baseOf(model: string): Promise<string>
   async baseOf(model: string | undefined): Promise<string | undefined>
   async baseOf(model: string | undefined): Promise<string | undefined> {
-    return (await this.#split(model))?.base ?? model
+    const split = await this.#split(model)
+    if (split === undefined) return model
+    const { base, adapter } = split
+    const summary = await this.#store.resolve(base)
+    find(adapter, await this.#all(summary), summary.name)
+    return base
   }
 
   /** Those that a model can use, in the order of their numbers, as they are applied to requests that name none. */

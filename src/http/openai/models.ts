@@ -14,15 +14,21 @@ export function modelRoutes({ engine }: OpenAiContext) {
     .get(MODELS, async () => {
       const models = await engine.list()
       const contexts = await engine.contextLengths(models)
-      const entries = models.map(async (model) =>
-        toModels(model, contexts.get(model.name), await speakersOf(model, engine)),
-      )
+      const entries = models.map(async (model) => [
+        ...toModels(model, contexts.get(model.name), await speakersOf(model, engine)),
+        ...(await adaptedOf(model, contexts.get(model.name), engine)),
+      ])
       return { object: "list", data: (await Promise.all(entries)).flat() }
     })
     .get(`${MODELS}/*`, async ({ params }) => {
       const requested = decodeName(params["*"])
       const model = await engine.show(requested)
-      return toModelWithMeta(model, requested, (await engine.contextLengths([model])).get(model.name))
+      const context = (await engine.contextLengths([model])).get(model.name)
+      const adapted = (await adaptedOf(model, context, engine)).find(
+        ({ id }) => id.toLowerCase() === requested.toLowerCase(),
+      )
+      const body = toModelWithMeta(model, requested, context)
+      return adapted === undefined ? body : { ...body, ...adapted, meta: { ...body.meta, ...adapted.meta } }
     })
 }
 
@@ -40,6 +46,17 @@ async function speakersOf(model: ModelSummary, engine: Engine): Promise<readonly
   if (model.kind !== "tts") return undefined
   const details = await engine.show(model.name).catch(() => undefined)
   return details?.kind === "tts" ? speakerIds(details) : undefined
+}
+
+/** An entry for each adapter that requests can name with the model. None where they cannot be read. */
+async function adaptedOf(model: ModelSummary, context: ContextLengths | undefined, engine: Engine) {
+  if (model.kind !== "text") return []
+  const adapters = await engine.adapters(model.name).catch(() => [])
+  return adapters.map(({ name, sizeBytes }) => {
+    const entry = toModel(model, undefined, context)
+    const meta = { kind: model.kind, ...entry.meta, adapter: name, adapter_size: sizeBytes }
+    return { ...entry, id: `${model.name}@${name}`, root: model.name, parent: model.name, meta }
+  })
 }
 
 /** One entry for each of the model's names. */
