@@ -57,7 +57,7 @@ export function adapterText(file: AdapterFile, all: boolean): string {
   const shown = all ? tensors : tensors.slice(0, LISTED)
   const more = tensors.length > shown.length ? `    ... and ${tensors.length - shown.length} more\n` : ""
   const changes = shown.length === 0 ? "" : `\nchanges\n${aligned(printed(shown), 4)}${more}`
-  return aligned(printed(rows), 0) + changes
+  return aligned(printed(rows), 4) + changes
 }
 
 function printed(rows: readonly (readonly string[])[]): readonly (readonly string[])[] {

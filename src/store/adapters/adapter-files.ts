@@ -1,6 +1,6 @@
 import { readdir } from "node:fs/promises"
 import { basename, join } from "node:path"
-import { placeAndReason } from "../../errors/base"
+import { reasonOf } from "../../errors/base"
 import { InvalidModelFile } from "../../errors/model"
 import { FileFailed } from "../../errors/store"
 import {
@@ -108,6 +108,6 @@ function readFacts(path: string): FactsRecord {
   try {
     return { facts: describeAdapter(path, readGgufHeader(path)) }
   } catch (error) {
-    return { fault: error instanceof InvalidModelFile ? error.reason : placeAndReason(error) }
+    return { fault: error instanceof InvalidModelFile ? error.reason : reasonOf(error) }
   }
 }
