@@ -129,6 +129,7 @@ const TABLE: readonly (readonly [error: XllmError, status: number, seen?: Seen])
     500,
     { code: "adapter_load_failed", param: "lora" },
   ],
+  [new errors.AdapterExists("a"), 409, { code: "model_exists" }],
   [new errors.AdapterNotFound("a", "m", ""), 404, { code: "adapter_not_found", param: "lora" }],
   [new errors.ModelLoadFailed("m", "it is damaged"), 500, { code: "model_load_failed" }],
   [new errors.InvalidSettings("set x to y", "m"), 500, { code: "invalid_settings" }],

@@ -115,6 +115,17 @@ export class AdapterLoadFailed extends XllmError {
   }
 }
 
+/** Another adapter of that name is in the folder of adapters. */
+export class AdapterExists extends XllmError {
+  constructor(adapter: string) {
+    super(
+      "model_exists",
+      409,
+      `another adapter '${named(adapter)}' exists; 'xllm rm ${named(adapter)}' deletes it`,
+    )
+  }
+}
+
 /** A request names an adapter that there is none of, or that is for other models. */
 export class AdapterNotFound extends XllmError {
   /** `hint`: what there is, or what to do. */

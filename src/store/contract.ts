@@ -102,6 +102,12 @@ export interface AdapterLibrary extends AdapterCatalog {
   readonly folder: string
   /** Those in the configuration, then those in the folder. */
   list(): Promise<readonly AdapterFile[]>
+  /**
+   * Copies a file into the folder.
+   * @param file its name there
+   * @throws InvalidModelFile where it is no adapter, AdapterExists where another has that name, FileFailed
+   */
+  add(path: string, file: string): Promise<AdapterFile>
   /** The one of that name, ignoring case. */
   find(name: string): Promise<AdapterFile | undefined>
 }

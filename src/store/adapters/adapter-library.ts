@@ -1,8 +1,13 @@
+import { constants } from "node:fs"
+import { copyFile, mkdir, rename, rm } from "node:fs/promises"
+import { basename, join } from "node:path"
 import { adapterOfPart, type AttachedPart } from "../../domain/attached-parts"
 import type { ModelSummary } from "../../domain/model"
 import { placeAndReason } from "../../errors/base"
-import { InvalidModelFile } from "../../errors/model"
-import { misfitOf } from "../../formats/gguf/adapter"
+import { AdapterExists, InvalidModelFile } from "../../errors/model"
+import { FileFailed } from "../../errors/store"
+import { describeAdapter, misfitOf } from "../../formats/gguf/adapter"
+import { readGgufHeader } from "../../formats/gguf/read"
 import type { AdapterLibrary, ModelAdapter } from "../contract"
 import { type AdapterFile, type AdapterFiles, adapterNameOf } from "./adapter-files"
 
@@ -73,6 +78,26 @@ export function createAdapterLibrary({
   return {
     folder,
     list,
+    async add(path, file) {
+      const target = join(folder, basename(file))
+      describeAdapter(file, readGgufHeader(path))
+      const name = adapterNameOf(target)
+      const known = (await list()).find((other) => other.name.toLowerCase() === name.toLowerCase())
+      if (known !== undefined) {
+        if ((await files.digestOf(known.path)) !== (await files.digestOf(path))) throw new AdapterExists(name)
+        return known
+      }
+      const temporary = `${target}.${process.pid}.tmp`
+      try {
+        await mkdir(folder, { recursive: true })
+        await copyFile(path, temporary, constants.COPYFILE_FICLONE)
+        await rename(temporary, target)
+      } catch (error) {
+        await rm(temporary, { force: true }).catch(() => {})
+        throw new FileFailed("write", target, error)
+      }
+      return await files.inspect(target)
+    },
     async find(name) {
       const wanted = name.toLowerCase()
       return (await list()).find((file) => file.name.toLowerCase() === wanted)
