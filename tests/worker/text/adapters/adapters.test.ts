@@ -171,6 +171,26 @@ test("a pool that grows keeps what each set has computed", async () => {
   expect(worker.counters.preemptions).toBe(0)
 })
 
+test("a prompt on disk is read back only with the adapters that it was evaluated with", async () => {
+  const promptsOnDisk = { folder: join(folder.path, "prompts"), maxBytes: 1e9, minTokens: 64 }
+  const prompt = prose(7, 900)
+  const request = (adapters?: readonly AppliedAdapter[]) => ({ ...asked(adapters), prompt })
+  const settings = { promptsOnDisk, contextLength: 1024 }
+  const [first, plain] = await (async () => {
+    await using worker = await start({ settings })
+    const runs = [await worker.run(request([A, B])), await worker.run(request())] as const
+    await worker.stop(30_000)
+    return runs
+  })()
+  await using worker = await start({ settings })
+  const other = await worker.run(request([A]))
+  expect(other.done.usage.cachedTokens).toBe(0)
+  const again = await worker.run(request([B, A]))
+  expect(again.done.timings.disk?.tokens).toBeGreaterThan(64)
+  expectAgreement(again, first)
+  expectAgreement(await worker.run(request()), plain)
+})
+
 describe("memory", () => {
   test("is asked for before an adapter is loaded, and none for one that is there", async () => {
     await using worker = await start()
