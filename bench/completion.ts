@@ -28,7 +28,12 @@ export interface Tool {
 /** A chat, or plain text without a template. */
 export type Prompt =
   | { readonly kind: "chat"; readonly messages: readonly Message[]; readonly tools?: readonly Tool[] }
-  | { readonly kind: "text"; readonly text: string }
+  | {
+      readonly kind: "text"
+      readonly text: string
+      /** Adapters by their numbers. */
+      readonly lora?: readonly { readonly id: number; readonly scale: number }[]
+    }
 
 /** The times of one request, in milliseconds on `performance.now()`'s clock. */
 export interface Completion {
@@ -116,7 +121,9 @@ export async function countTokens(endpoint: Endpoint, text: string): Promise<num
 async function post(endpoint: Endpoint, prompt: Prompt, parameters: object): Promise<Response> {
   const path = prompt.kind === "chat" ? "/v1/chat/completions" : "/v1/completions"
   const input =
-    prompt.kind === "chat" ? { messages: prompt.messages, tools: prompt.tools } : { prompt: prompt.text }
+    prompt.kind === "chat"
+      ? { messages: prompt.messages, tools: prompt.tools }
+      : { prompt: prompt.text, lora: prompt.lora }
   const response = await fetch(endpoint.url + path, {
     method: "POST",
     headers: { "content-type": "application/json" },

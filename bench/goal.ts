@@ -31,6 +31,8 @@ const goals: readonly Goal[] = [
   { load: "prefix", metric: "warmToCold", bound: "at most", value: 0.02 },
   { load: "contended", metric: "tokensPerSecond", bound: "at least", value: 2, of: "default" },
   { load: "tools", metric: "offeredToPlain", bound: "at least", value: 0.98 },
+  { load: "adapters", metric: "one", bound: "at least", value: 1, of: "default" },
+  { load: "adapters", metric: "mixedToSame", bound: "at least", value: 0.6 },
   { load: "startup", metric: "firstAnswer", bound: "at most", value: 100 },
   { load: "startup", metric: "version", bound: "at most", value: 40 },
   { load: "startup", metric: "idleMemory", bound: "at most", value: 90 },

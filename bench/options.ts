@@ -16,6 +16,7 @@ export const HELP = `Measures xLLM and a peer with the same requests, one after 
   --peer-model NAME     what it calls the model (default: the first of its /v1/models)
   --llama-server PATH   start llama-server as the peer, by itself and with -np 16
   --llama-server-args "…"   more arguments for it
+  --adapter FILE        a LoRA adapter that every server that is started here gets, for the load 'adapters'
   --llama-bench PATH    also measure generation without any server
   --threads N           llama-bench's threads (default: all cores)
   --repeat N            repetitions of each load; medians are shown (default 3)
@@ -36,6 +37,8 @@ export interface Options {
   readonly llamaServer: string | undefined
   readonly llamaServerArguments: readonly string[]
   readonly llamaBench: string | undefined
+  /** Is there an adapter? */
+  readonly hasAdapter: boolean
   readonly threads: number
   readonly repeat: number
   /** Empty: all. */
@@ -55,6 +58,7 @@ const FLAGS = {
   "llama-server": { type: "string" },
   "llama-server-args": { type: "string" },
   "llama-bench": { type: "string" },
+  adapter: { type: "string" },
   threads: { type: "string" },
   repeat: { type: "string" },
   load: { type: "string", multiple: true },
@@ -77,13 +81,16 @@ export async function parseOptions(
   if (flags.model === undefined) throw new BenchFailure("--model FILE is needed; see --help")
   if (flags.peer !== undefined && flags["llama-server"] !== undefined)
     throw new BenchFailure("--peer and --llama-server are two ways to name the same peer; give one")
+  const adapter = flags.adapter && (await existingFile("--adapter", flags.adapter))
+  const lora = adapter ? ["--lora", adapter] : []
   return {
+    hasAdapter: lora.length > 0,
     model: await existingFile("--model", flags.model),
     ours: await chooseOurs(flags, defaults.root),
-    oursArguments: splitWords(flags["ours-args"]),
+    oursArguments: [...splitWords(flags["ours-args"]), ...lora],
     peer: flags.peer === undefined ? undefined : peerAt(flags.peer, flags["peer-model"]),
     llamaServer: flags["llama-server"] && (await existingFile("--llama-server", flags["llama-server"])),
-    llamaServerArguments: splitWords(flags["llama-server-args"]),
+    llamaServerArguments: [...splitWords(flags["llama-server-args"]), ...lora],
     llamaBench: flags["llama-bench"] && (await existingFile("--llama-bench", flags["llama-bench"])),
     threads: wholeNumber("--threads", flags.threads, defaults.cores),
     repeat: wholeNumber("--repeat", flags.repeat, 3),

@@ -5,6 +5,7 @@ import { BenchFailure, reasonOf } from "./failure"
 import { judge, type Verdict } from "./goal"
 import type { Load } from "./load"
 import { longArrival } from "./loads/long-arrival"
+import { adapters } from "./loads/adapters"
 import { sharedPrompt, unrelatedPrompts } from "./loads/many-clients"
 import { offeredTools } from "./loads/offered-tools"
 import { prefixReuse } from "./loads/prefix-reuse"
@@ -27,6 +28,7 @@ const LOADS: readonly Load[] = [
   prefixReuse,
   contendedStream,
   offeredTools,
+  adapters,
 ]
 
 async function main(): Promise<number> {
@@ -40,6 +42,8 @@ async function main(): Promise<number> {
     return 0
   }
   checkLoadNames(options.loads)
+  if (options.loads.includes(adapters.name) && !options.hasAdapter)
+    throw new BenchFailure(`--load ${adapters.name} needs --adapter FILE; bench/make-adapter.ts makes one`)
   const ending = new AbortController()
   process.once("SIGINT", () => ending.abort(new BenchFailure("interrupted")))
   process.once("SIGTERM", () => ending.abort(new BenchFailure("interrupted")))
@@ -66,9 +70,9 @@ async function measureAndReport(options: Options, signal: AbortSignal): Promise<
 }
 
 async function measure(session: Session): Promise<readonly LoadResult[]> {
-  const wanted = (name: string): boolean => {
-    return session.options.loads.length === 0 || session.options.loads.includes(name)
-  }
+  const { loads: named, hasAdapter } = session.options
+  const wanted = (name: string): boolean =>
+    named.length === 0 ? name !== adapters.name || hasAdapter : named.includes(name)
   const loads = LOADS.filter(({ name }) => wanted(name))
   const results: (LoadResult | undefined)[] = []
   if (loads.length > 0 || wanted(stages.name)) {

@@ -401,6 +401,16 @@ export const MODELS_FOLDER = {
 // ------------------------------------------------------------------------------------------------ settings
 
 /** Values of settings and flags. */
+export const ADAPTERS = {
+  /** Of one request: each adds two products to every one of the model's. */
+  ofRequest: { maxItems: 16 },
+  scale: { min: -100, max: 100 },
+  /** Kept in memory for a model: llama.cpp reserves room in its graphs for each, in use or not. */
+  loaded: 32,
+  /** In the folder of adapters. */
+  files: { maxItems: 4096 },
+} as const
+
 export const SETTINGS = {
   /** A configuration file, with all its models' sections. */
   fileBytes: MIB,

@@ -59,7 +59,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
   engine: [
     ["contract"],
-    ["observer", "model-kinds"],
+    ["observer", "model-adapters", "model-kinds"],
     ["process"],
     ["residency"],
     ["serving"],
@@ -76,7 +76,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
   store: [
     [
-      "contract default-parameters file-failure fs hint keys layout local managed metadata-cache model-lookup model-texts names replacing workspace",
+      "adapters contract default-parameters file-failure fs hint keys layout local managed metadata-cache model-lookup model-texts names replacing workspace",
     ],
     ["pull"],
     ["create"],

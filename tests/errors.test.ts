@@ -143,6 +143,13 @@ const TABLE: readonly (readonly [error: XllmError, status: number, seen?: Seen])
   [new errors.KvCacheLost("m"), 507, { code: "not_enough_memory" }],
   [new errors.TooManyModels("m", 3), 507, { max_models: 3 }],
   [new errors.ShuttingDown("the server"), 503, { code: "stopping", headers: { "retry-after": "1" } }],
+  [
+    new errors.AdapterLoadFailed("a", "m", "/x/a.gguf: it is damaged"),
+    500,
+    { code: "adapter_load_failed", param: "lora" },
+  ],
+  [new errors.AdapterExists("a"), 409, { code: "model_exists" }],
+  [new errors.AdapterNotFound("a", "m", ""), 404, { code: "adapter_not_found", param: "lora" }],
   [new errors.ModelLoadFailed("m", "it is damaged"), 500, { code: "model_load_failed" }],
   [new errors.InvalidSettings("set x to y", "m"), 500, { code: "invalid_settings" }],
   [new errors.InvalidModelFile("/m.gguf", "it is not a GGUF file"), 500, {}],

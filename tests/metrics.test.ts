@@ -326,6 +326,16 @@ test("guessed tokens count by their places in the drafts", async () => {
   })
 })
 
+test("switches and loads of adapters are counted", async () => {
+  const { observer, values } = metrics()
+  observer.adaptersUsed(WORKER, { adapterSwitches: 2, adapterLoads: 1 })
+  observer.adaptersUsed(WORKER, { adapterSwitches: 3, adapterLoads: 0 })
+  expect(await values()).toMatchObject({
+    'adapter_switches_total{model="tiny"}': 5,
+    'adapter_loads_total{model="tiny"}': 1,
+  })
+})
+
 test("prompts on disk count by what became of them", async () => {
   const { observer, values } = metrics()
   observer.promptsOnDisk(WORKER, { hits: 2, misses: 1, bytesRead: 500, bytesWritten: 0, savedMs: 1500 })

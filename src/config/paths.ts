@@ -7,6 +7,8 @@ export interface Paths {
   /** `~/.xllm`, or the value of `XLLM_HOME`. */
   readonly home: string
   readonly models: string
+  /** Adapters. */
+  readonly loras: string
   /** Native components, extracted on first use. */
   readonly runtime: string
   /** Generated images that are fetched by URL. */
@@ -33,6 +35,7 @@ export function findPaths(environment: Environment): Paths {
   return {
     home,
     models: join(home, "models"),
+    loras: join(home, "loras"),
     runtime: join(home, "runtime"),
     images: join(home, "images"),
     responses: join(home, "responses", "responses.sqlite"),

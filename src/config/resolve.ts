@@ -10,6 +10,7 @@ import {
   settingsOfModel,
   type Subject,
 } from "./model-settings"
+import type { AdapterSetting } from "./loras"
 import { findPaths, type Paths } from "./paths"
 import { perModelSettings } from "./schema"
 import { flaglessSettings } from "./sections/flagless"
@@ -19,6 +20,7 @@ import {
   type AccessSettings,
   accessSettings,
   aliasesIn,
+  lorasIn,
   capacity,
   type ImageSettings,
   imageSettings,
@@ -46,6 +48,7 @@ interface Sections {
   readonly modelsFolder: string
   readonly modelsFolderOrigin: Origin
   readonly aliases: Aliases
+  readonly loras: readonly AdapterSetting[]
   readonly pull: PullSettings
   readonly log: Values<typeof logSettings>
   /** For commands whose output is an answer. */
@@ -106,6 +109,7 @@ export function resolveInputs(given: Inputs): Settings {
     modelsFolder: () => modelsFolder(inputs),
     modelsFolderOrigin: () => modelsFolderOrigin(inputs),
     aliases: () => aliasesIn(inputs),
+    loras: () => lorasIn(inputs),
     pull: () => pullSettingsOf(inputs),
     log: () => logOptions(inputs),
     quietLog: () => quietLogOptions(inputs),

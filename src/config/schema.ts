@@ -3,6 +3,7 @@ import { mediaSettings } from "./sections/images"
 import { kvDiskSettings } from "./sections/kv-disk"
 import { capacitySettings } from "./sections/limits"
 import { logFileSettings, logSettings } from "./sections/log"
+import { loraSettings } from "./sections/loras"
 import { modelSettings, residencySettings } from "./sections/model"
 import { missingModelSettings, pgpSettings, pullSettings, storeSettings } from "./sections/pull"
 import { responseSettings } from "./sections/responses"
@@ -23,6 +24,7 @@ export const allSettings = {
   ...mediaSettings,
   ...kvDiskSettings,
   ...responseSettings,
+  ...loraSettings,
   ...logSettings,
   ...logFileSettings,
   ...metricsSettings,

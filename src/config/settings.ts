@@ -4,11 +4,13 @@ import { UsageError } from "../errors/cli"
 import type { Aliases } from "../lib/aliases"
 import { clientUrl, isLoopback } from "./address"
 import { type Inputs, type Origin, resolveSettings, sources, type Values } from "./load"
+import type { AdapterSetting } from "./loras"
 import { findPaths } from "./paths"
 import { kvDiskSettings } from "./sections/kv-disk"
 import { flaglessSettings } from "./sections/flagless"
 import { mediaSettings } from "./sections/images"
 import { capacitySettings } from "./sections/limits"
+import { loraSettings } from "./sections/loras"
 import { logFileSettings, logSettings } from "./sections/log"
 import { missingModelSettings, pgpSettings, pullSettings, storeSettings } from "./sections/pull"
 import { responseSettings } from "./sections/responses"
@@ -28,6 +30,11 @@ export function modelsFolderOrigin(inputs: Inputs): Origin {
 /** The configured aliases. */
 export function aliasesIn(inputs: Inputs): Aliases {
   return resolveSettings(flaglessSettings, inputs).values.aliases
+}
+
+/** The adapters that are applied to every model that they fit. */
+export function lorasIn(inputs: Inputs): readonly AdapterSetting[] {
+  return resolveSettings(loraSettings, inputs).values.lora
 }
 
 /** Where models are downloaded from, and how. */

@@ -1,3 +1,5 @@
+import type { AppliedAdapter } from "./adapters"
+
 /** What a file attached to a model's weights is for. */
 export type PartRole = "adapter" | "draft" | "projector"
 
@@ -9,6 +11,8 @@ export interface AttachedPart {
   /** Absolute. */
   readonly path: string
   readonly sizeBytes: number
+  /** The same for files of the same content; absent: not known. */
+  readonly digest?: string
   /** An adapter's strength; absent: 1. */
   readonly scale?: number
 }
@@ -37,6 +41,17 @@ export function isPartRole(role: string): role is PartRole {
 /** Does a worker load it with the model? An adapter with a scale of 0 would have no effect. */
 export function isLoaded({ role, scale = 1 }: Pick<AttachedPart, "role" | "scale">): boolean {
   return PART_ROLES[role].isLoaded && scale !== 0
+}
+
+/** An adapter of a model, as it is applied. */
+export function adapterOfPart({
+  name,
+  path,
+  sizeBytes,
+  digest = path,
+  scale = 1,
+}: AttachedPart): AppliedAdapter {
+  return { name, path, sizeBytes, key: digest, scale }
 }
 
 export function bytesOfParts(parts: readonly Pick<AttachedPart, "sizeBytes">[]): number {

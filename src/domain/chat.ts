@@ -1,3 +1,4 @@
+import type { AdapterChoice, AppliedAdapter } from "./adapters"
 import type { RequestOptions } from "./request"
 import type { ToolUse } from "./tools"
 
@@ -153,6 +154,10 @@ export interface GenerationOptions extends RequestOptions {
   readonly speculation?: SpeculationOptions
   /** What the client expects the answer to be, or nearly; it costs nothing but time if it is not. */
   readonly prediction?: string
+  /** Of the model's adapters those that are applied, and no others; absent: as is set for the model. */
+  readonly lora?: readonly AdapterChoice[]
+  /** The same, found by the server; absent: the model's own. */
+  readonly adapters?: readonly AppliedAdapter[]
 }
 
 /** `auto`: where it is faster. `ngram`: from earlier text, always. `draft`: by a draft model, always. */

@@ -128,7 +128,7 @@ export interface LoadedModel {
 }
 
 /** What a text worker did since its model was loaded. */
-export interface WorkerCounters {
+export interface WorkerCounters extends AdapterUsage {
   /** Calls of llama_decode. */
   readonly decodeCalls: number
   readonly promptTokensEvaluated: number
@@ -152,6 +152,14 @@ export const DRAFT_PLACES = [1, 2, 4, 8, 16, 64] as const
 export interface DraftCounts {
   readonly checked: readonly number[]
   readonly accepted: readonly number[]
+}
+
+/** What a text worker did with adapters. */
+export interface AdapterUsage {
+  /** How often a step had other adapters than the one before. */
+  readonly adapterSwitches: number
+  /** Adapters that requests named and that were not in memory. */
+  readonly adapterLoads: number
 }
 
 /** What a text worker did with prompts on disk, since its last report. */

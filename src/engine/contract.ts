@@ -1,3 +1,4 @@
+import type { AdapterChoice, UsableAdapter } from "../domain/adapters"
 import type {
   ChatRequest,
   CompletionRequest,
@@ -199,6 +200,14 @@ export interface Engine extends ModelBackend {
   list(): Promise<readonly ModelSummary[]>
   /** @throws ModelNotFound */
   show(model: string): Promise<ModelDetails>
+  /** The adapters that a model can use: requests name them, or give their places in this list. @throws ModelNotFound */
+  adapters(model: string): Promise<readonly UsableAdapter[]>
+  /**
+   * Sets how strongly adapters are applied to the model's requests that name none, until the server ends. Those that are
+   * left out are not applied.
+   * @throws ModelNotFound, AdapterNotFound, InvalidRequest where one is for other models
+   */
+  setAdapters(model: string, choices: readonly AdapterChoice[]): Promise<void>
   /**
    * Context lengths of text models by name, for those that can be determined without a long wait. A model that is
    * not loaded yet may get less if memory is short.

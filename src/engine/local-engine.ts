@@ -1,3 +1,4 @@
+import type { AdapterChoice, UsableAdapter } from "../domain/adapters"
 import type {
   ChatRequest,
   CompletionRequest,
@@ -45,6 +46,7 @@ import { MemoryReader } from "./residency/memory-reader"
 import type { Pool } from "./residency/pool"
 import { createPool } from "./residency/create-pool"
 import { ContextReader } from "./serving/context-lengths"
+import { ModelAdapters } from "./model-adapters"
 import { ModelDirectory } from "./serving/model-directory"
 import { ModelServer } from "./serving/model-server"
 import { RequestStream } from "./serving/request-stream"
@@ -91,6 +93,7 @@ export class LocalEngine implements ManagedEngine {
   readonly #contexts: ContextReader
   readonly #pool: Pool
   readonly #models: ModelDirectory
+  readonly #adapters: ModelAdapters
   #live: LiveOptions
   #starting = false
   #draining: PromiseWithResolvers<void> | undefined
@@ -124,6 +127,7 @@ export class LocalEngine implements ManagedEngine {
       [...this.#models].flatMap(({ workers }) => workers.loadedWeights),
     )
     this.#pool = createPool({ store: options.store, memory: this.#memory, limits: this.#live.memory })
+    this.#adapters = new ModelAdapters(options.store)
     this.#models = new ModelDirectory({
       store: options.store,
       settingsOf: (model) => this.#live.settingsOf(model),
@@ -161,12 +165,13 @@ export class LocalEngine implements ManagedEngine {
   }
 
   async render(request: GenerationRequest, signal: AbortSignal): Promise<RenderedPrompt> {
-    const model = await this.#models.find(request)
-    return model.render(request, signal)
+    const { request: plain, adapter } = await this.#adapters.takeName(request)
+    const model = await this.#models.find(plain)
+    return model.render(await this.#adapters.applyTo(plain, model.summary, adapter), signal)
   }
 
   async tokens(request: TokensRequest, signal: AbortSignal): Promise<TokensResult> {
-    const { model: name } = request
+    const name = await this.#adapters.baseOf(request.model)
     const model = await this.#models.find(name === undefined ? { kind: "chat" } : { model: name })
     const { summary } = model
     if (!isGguf(summary)) throw new WrongModelKind(summary.name, summary.kind)
@@ -181,7 +186,7 @@ export class LocalEngine implements ManagedEngine {
   }
 
   async preload(name: string, signal: AbortSignal, onProgress?: (fraction: number) => void): Promise<void> {
-    const model = await this.#models.find({ model: name })
+    const model = await this.#models.find({ model: await this.#adapters.baseOf(name) })
     if (signal.aborted) throw new Cancelled()
     try {
       await model.preload(signal, onProgress)
@@ -213,8 +218,8 @@ export class LocalEngine implements ManagedEngine {
     }
   }
 
-  async stop(name: string): Promise<boolean> {
-    return (await this.#known(name))?.stop("stopped") ?? false
+  async stop(given: string): Promise<boolean> {
+    return (await this.#known(await this.#adapters.baseOf(given)))?.stop("stopped") ?? false
   }
 
   async keep(name: string, seconds: number | null): Promise<void> {
@@ -239,8 +244,16 @@ export class LocalEngine implements ManagedEngine {
     return this.#options.store.list()
   }
 
-  show(model: string): Promise<ModelDetails> {
-    return this.#options.store.describe(model)
+  async show(model: string): Promise<ModelDetails> {
+    return await this.#options.store.describe(await this.#adapters.baseOf(model))
+  }
+
+  async adapters(model: string): Promise<readonly UsableAdapter[]> {
+    return await this.#adapters.usable(await this.resolve(model))
+  }
+
+  async setAdapters(model: string, choices: readonly AdapterChoice[]): Promise<void> {
+    await this.#adapters.setScales(await this.resolve(model), choices)
   }
 
   async contextLength(name: string): Promise<number | undefined> {
@@ -252,8 +265,9 @@ export class LocalEngine implements ManagedEngine {
     return this.#contexts.read(models)
   }
 
-  resolve(name: string | undefined, request?: WorkRequest["kind"]): Promise<ModelSummary> {
-    return this.#options.store.resolve(name, request && taskOf({ kind: request }).model)
+  async resolve(name: string | undefined, request?: WorkRequest["kind"]): Promise<ModelSummary> {
+    const kind = request && taskOf({ kind: request }).model
+    return await this.#options.store.resolve(await this.#adapters.baseOf(name), kind)
   }
 
   loaded(): readonly LoadedModel[] {
@@ -342,7 +356,11 @@ export class LocalEngine implements ManagedEngine {
 
   async #begin(stream: RequestStream): Promise<void> {
     try {
+      const { request, adapter } = await this.#adapters.takeName(stream.request)
+      stream.request = request
       const model = await this.#findOrFetch(stream)
+      stream.request = await this.#adapters.applyTo(request, model.summary, adapter)
+      if (adapter !== undefined) stream.model = `${model.summary.name}@${adapter}`
       stream.diagnose = (error) => this.#diagnose(model.summary.name, model.withContextAdvice(error))
       if (!stream.over) model.join(stream)
     } catch (error) {

@@ -1,4 +1,4 @@
-import type { DiskUsage, DraftCounts, StepUsage } from "../domain/loaded-model"
+import type { AdapterUsage, DiskUsage, DraftCounts, StepUsage } from "../domain/loaded-model"
 import type { WorkEvent, WorkRequest } from "../domain/tasks"
 
 /** One request, from the moment it is queued. The same object in every call about it. */
@@ -66,6 +66,8 @@ export interface EngineObserver {
   cacheGrown(worker: ObservedWorker, times: number): void
   /** Guessed tokens that were checked since the last call. */
   tokensDrafted(worker: ObservedWorker, counts: DraftCounts): void
+  /** What it did with adapters since the last call. */
+  adaptersUsed(worker: ObservedWorker, usage: AdapterUsage): void
   /** What a worker did with prompts on disk since the last call. */
   promptsOnDisk(worker: ObservedWorker, usage: DiskUsage): void
 }

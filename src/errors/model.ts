@@ -107,6 +107,36 @@ export class ModelLoadFailed extends XllmError {
   }
 }
 
+/** An adapter that a request names could not be loaded; clients do not see paths. */
+export class AdapterLoadFailed extends XllmError {
+  constructor(adapter: string, model: string, reason: string, cause?: unknown) {
+    const message = `adapter '${named(adapter)}' could not be loaded for model '${named(model)}': ${reason}`
+    super("adapter_load_failed", 500, message, { publicMessage: withoutPaths(message), param: "lora", cause })
+  }
+}
+
+/** Another adapter of that name is in the folder of adapters. */
+export class AdapterExists extends XllmError {
+  constructor(adapter: string) {
+    super(
+      "model_exists",
+      409,
+      `another adapter '${named(adapter)}' exists; 'xllm rm ${named(adapter)}' deletes it`,
+    )
+  }
+}
+
+/** A request names an adapter that there is none of, or that is for other models. */
+export class AdapterNotFound extends XllmError {
+  /** `hint`: what there is, or what to do. */
+  constructor(adapter: string | number, model: string, hint: string) {
+    const called = typeof adapter === "number" ? `with the id ${adapter}` : `'${named(adapter)}'`
+    super("adapter_not_found", 404, `model '${named(model)}' has no adapter ${called}${hint}`, {
+      param: "lora",
+    })
+  }
+}
+
 /** A file that is not the expected model file: wrong format, damaged or truncated. */
 export class InvalidModelFile extends XllmError {
   /** Why, without the path: for messages that name the model in another way. */

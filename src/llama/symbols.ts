@@ -71,6 +71,7 @@ export const llamaSymbols = {
   llama_model_is_diffusion: { args: ["ptr"], returns: "bool" },
   // adapters
   llama_adapter_lora_init: { args: ["ptr", "cstring"], returns: "ptr" },
+  llama_adapter_lora_free: { args: ["ptr"], returns: "void" },
   llama_set_adapters_lora: { args: ["ptr", "ptr", FFIType.u64_fast, "ptr"], returns: "i32" },
   // vocabulary
   llama_vocab_type: { args: ["ptr"], returns: "i32" },

@@ -1,5 +1,5 @@
+import type { AdapterUsage, DiskUsage, DraftCounts, StepUsage } from "../domain/loaded-model"
 import { LlamaMetrics } from "./llama-metrics"
-import type { DiskUsage, DraftCounts, StepUsage } from "../domain/loaded-model"
 import { ProcessMetrics } from "./process-metrics"
 import { MetricRegistry, WAITING } from "./registry"
 import { type CountedOutcome, type CountedRequest, RequestMetrics } from "./request-metrics"
@@ -134,6 +134,10 @@ export class Metrics {
 
   tokensDrafted(worker: CountedWorker, counts: DraftCounts): void {
     this.#workers.tokensDrafted(worker, counts)
+  }
+
+  adaptersUsed(worker: CountedWorker, usage: AdapterUsage): void {
+    this.#workers.adaptersUsed(worker, usage)
   }
 
   promptsOnDisk(worker: CountedWorker, usage: DiskUsage): void {

@@ -1,4 +1,10 @@
-import { DRAFT_PLACES, type DiskUsage, type DraftCounts, type StepUsage } from "../domain/loaded-model"
+import {
+  type AdapterUsage,
+  DRAFT_PLACES,
+  type DiskUsage,
+  type DraftCounts,
+  type StepUsage,
+} from "../domain/loaded-model"
 import { type MetricRegistry, WAITING } from "./registry"
 
 /** A worker process: the n-th replica of a model. */
@@ -62,6 +68,11 @@ export class WorkerMetrics {
     }
   }
 
+  adaptersUsed({ model }: CountedWorker, { adapterSwitches, adapterLoads }: AdapterUsage): void {
+    this.#metrics.adapterSwitches.inc({ model }, adapterSwitches)
+    this.#metrics.adapterLoads.inc({ model }, adapterLoads)
+  }
+
   promptsOnDisk({ model }: CountedWorker, usage: DiskUsage): void {
     this.#metrics.savedPrompts.inc({ model, result: "hit" }, usage.hits)
     this.#metrics.savedPrompts.inc({ model, result: "miss" }, usage.misses)
@@ -99,6 +110,16 @@ function createWorkerMetrics(registry: MetricRegistry) {
       ["model", "place"],
     ),
     kvGrowths: registry.counter("kv_growths_total", "How often a KV cache was made larger.", ["model"]),
+    adapterSwitches: registry.counter(
+      "adapter_switches_total",
+      "How often a decode step had other adapters than the one before.",
+      ["model"],
+    ),
+    adapterLoads: registry.counter(
+      "adapter_loads_total",
+      "Adapters that requests named and that were not in memory.",
+      ["model"],
+    ),
     batchSequences: registry.bulk("batch_sequences", "Sequences per decode step.", SEQUENCES),
     loads: registry.counter("model_loads_total", "Attempts to load a model, by result.", ["model", "result"]),
     loadSeconds: registry.histogram(

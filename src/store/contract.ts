@@ -1,4 +1,6 @@
+import type { UsableAdapter } from "../domain/adapters"
 import type { ModelDetails, ModelKind, ModelSummary } from "../domain/model"
+import type { AdapterFile } from "./adapters/adapter-files"
 import type { Digest, Manifest } from "./managed/manifest"
 import type { ModelName } from "./names"
 
@@ -17,6 +19,29 @@ export interface Catalog {
   resolve(name: string | undefined, kind?: ModelKind): Promise<ModelSummary>
   /** @throws ModelNotFound, ModelLoadFailed where the files are invalid */
   describe(name: string): Promise<ModelDetails>
+  /** Absent: requests can only use the adapters of the models themselves. */
+  readonly adapters?: AdapterCatalog
+}
+
+/** An adapter that may be used with a model. */
+export interface ModelAdapter extends UsableAdapter {
+  /** Absolute. */
+  readonly path: string
+  /** Why it cannot be used with this model, as what follows "it"; absent: it can. */
+  readonly misfit?: string
+  /** The same for files of the same content. @throws FileFailed */
+  key(): Promise<string>
+}
+
+/** The adapters that requests can name. */
+export interface AdapterCatalog {
+  /** Are there any that apply to requests that name none, besides those of the models themselves? */
+  readonly areConfigured: boolean
+  /**
+   * Those of the model itself, those in the configuration, then those in the folder of adapters, each name once.
+   * None for models that generate no text.
+   */
+  of(model: ModelSummary): Promise<readonly ModelAdapter[]>
 }
 
 /** Models on disk: installed ones, and files placed in the models folder. */
@@ -69,6 +94,22 @@ export interface Store extends Catalog {
    */
   tidy(): Promise<void>
   readonly blobs: Blobs
+  readonly adapters: AdapterLibrary
+}
+
+/** The adapters on disk. */
+export interface AdapterLibrary extends AdapterCatalog {
+  readonly folder: string
+  /** Those in the configuration, then those in the folder. */
+  list(): Promise<readonly AdapterFile[]>
+  /**
+   * Copies a file into the folder.
+   * @param file its name there
+   * @throws InvalidModelFile where it is no adapter, AdapterExists where another has that name, FileFailed
+   */
+  add(path: string, file: string): Promise<AdapterFile>
+  /** The one of that name, ignoring case. */
+  find(name: string): Promise<AdapterFile | undefined>
 }
 
 /** Another name for a model. */

@@ -1,12 +1,17 @@
 import { existsSync } from "node:fs"
 import { stat } from "node:fs/promises"
+import { dirname, join } from "node:path"
 import { isGguf, type ModelDetails, type ModelKind, type ModelSummary } from "../domain/model"
 import { placeAndReason } from "../errors/base"
 import { InvalidModelFile, ModelLoadFailed } from "../errors/model"
+import { partPaths } from "../formats/gguf/split"
 import { type Aliases, NO_ALIASES } from "../lib/aliases"
 import { mapSome } from "../lib/async/map-some"
 import type { Logger } from "../log/logger"
+import { AdapterFiles } from "./adapters/adapter-files"
+import { type ConfiguredAdapter, createAdapterLibrary } from "./adapters/adapter-library"
 import type {
+  AdapterLibrary,
   AliasState,
   Blobs,
   InstallOptions,
@@ -46,6 +51,10 @@ export interface StoreOptions {
   readonly modelsFolder: string
   /** Aliases, read on every lookup as they may change. Absent: there are none. */
   readonly aliases?: () => Aliases
+  /** Every `*.gguf` directly in it is an adapter. It need not exist. Absent: `loras` beside the models folder. */
+  readonly adaptersFolder?: string
+  /** Adapters that are applied to every model that they fit, read on every use as they may change. */
+  readonly configuredAdapters?: () => readonly ConfiguredAdapter[]
   /** Logs damaged manifests and unusable models; omit to disable. */
   readonly log?: Logger
 }
@@ -61,6 +70,7 @@ export function createStore(options: StoreOptions): Store {
 
 class FolderStore implements Store {
   readonly blobs: Blobs
+  readonly adapters: AdapterLibrary
   readonly #layout: StoreLayout
   readonly #cache: MetadataCache
   readonly #files: ModelFiles
@@ -74,7 +84,13 @@ class FolderStore implements Store {
   /** View folders that this process has verified. */
   readonly #wholeViews = new Set<string>()
 
-  constructor({ modelsFolder, aliases = () => NO_ALIASES, log }: StoreOptions) {
+  constructor({
+    modelsFolder,
+    adaptersFolder = join(dirname(modelsFolder), "loras"),
+    configuredAdapters = () => [],
+    aliases = () => NO_ALIASES,
+    log,
+  }: StoreOptions) {
     const layout = layoutOf(modelsFolder)
     const cache = new MetadataCache(layout.index)
     this.#cache = cache
@@ -83,6 +99,12 @@ class FolderStore implements Store {
     this.#layout = layout
     this.#files = new ModelFiles(cache)
     this.#media = new MediaFiles(cache)
+    this.adapters = createAdapterLibrary({
+      files: new AdapterFiles(cache),
+      folder: adaptersFolder,
+      configured: configuredAdapters,
+      architectureOf: (model) => this.#architectureOf(model),
+    })
     this.#local = new LocalModels(modelsFolder, this.#files, this.#media, log)
     this.#managed = new ManagedModels(layout, cache, log)
     this.#transactions = new ManifestTransactions(layout, blobs, this.#managed)
@@ -277,6 +299,11 @@ class FolderStore implements Store {
       ...(Object.keys(defaults).length > 0 && { defaults }),
       ...(parts.length > 0 && { parts }),
     }
+  }
+
+  async #architectureOf({ name, path }: ModelSummary): Promise<string | undefined> {
+    const file = await this.#files.inspect({ form: "gguf", name, path, paths: partPaths(path) })
+    return file.kind?.architecture
   }
 
   /** The files of a text model. */

@@ -83,6 +83,7 @@ describe("places", () => {
     expect(paths).toEqual({
       home: "/data/xllm",
       models: "/data/xllm/models",
+      loras: "/data/xllm/loras",
       runtime: "/data/xllm/runtime",
       images: "/data/xllm/images",
       responses: "/data/xllm/responses/responses.sqlite",

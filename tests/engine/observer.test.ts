@@ -26,6 +26,7 @@ function recorder(): { readonly heard: (readonly unknown[])[]; readonly observer
     step: note("step"),
     cacheGrown: note("cache grown"),
     tokensDrafted: note("tokens drafted"),
+    adaptersUsed: note("adapters used"),
     promptsOnDisk: note("prompts on disk"),
   }
   return { heard, observer }

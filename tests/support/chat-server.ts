@@ -78,6 +78,8 @@ export const loadedModel = {
     kv_growths: 0,
     draft_n: 0,
     draft_n_accepted: 0,
+    adapter_switches: 0,
+    adapter_loads: 0,
   },
 } as const
 

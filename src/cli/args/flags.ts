@@ -12,6 +12,8 @@ export interface Flag<T> {
   readonly short?: string
   /** The value without `=`: what follows is then an argument of its own. Absent: a value is needed. */
   readonly bare?: string
+  /** A number that follows the value as an argument of its own belongs to it, as after a colon. */
+  readonly takesNumber?: true
   /** Merges the values of a repeated flag; absent: the last one wins. */
   combine?(earlier: T, later: T): T
   /** The heading in the help text; absent: the command's own flags. */
@@ -118,11 +120,20 @@ function toPlain(table: FlagTable, argv: readonly string[]) {
       const given = attached ?? flag.bare ?? argv[++index]
       if (given === undefined)
         throw new UsageError(`${origin} needs a value: ${origin} ${flag.value.placeholder}`)
-      repeated[key] = [...(repeated[key] ?? []), given]
-      flags.push(`--${name}=${given}`)
+      const number =
+        flag.takesNumber === true && attached === undefined ? numberAt(argv, index + 1) : undefined
+      if (number !== undefined) index++
+      const whole = number === undefined ? given : `${given}:${number}`
+      repeated[key] = [...(repeated[key] ?? []), whole]
+      flags.push(`--${name}=${whole}`)
     }
   }
   return { plain: [...flags, "--", ...words], repeated }
+}
+
+function numberAt(argv: readonly string[], index: number): string | undefined {
+  const word = argv[index]
+  return word !== undefined && word.trim() !== "" && Number.isFinite(Number(word)) ? word : undefined
 }
 
 function dropEarlier(flags: string[], name: string): void {

@@ -2,9 +2,11 @@ import type { Settings } from "../../config/resolve"
 import { modelSettings } from "../../config/sections/model"
 import type { ModelSettings } from "../../domain/settings"
 import { createLogger } from "../../log/logger"
-import { nameOf } from "../args/model-path"
+import { isPath, nameOf } from "../args/model-path"
 import { fromOf } from "../models/save-model"
-import { createLocal, liveOptions } from "../serve/compose"
+import { checkAdaptersOf, createLocal, liveOptions } from "../serve/compose"
+import { ModelNotFound } from "../../errors/model"
+import type { Store } from "../../store/contract"
 import type { ModelRunner } from "./runner"
 
 /** This machine's models, run in this process for a single user with one model. */
@@ -28,7 +30,14 @@ export async function startLocalRunner(settings: Settings): Promise<ModelRunner>
   engine.system().catch(() => {})
   return {
     backend: engine,
-    find: (model) => nameOf(model, store),
+    async find(model) {
+      const { name, adapter } = await withAdapterName(model, store)
+      await checkAdaptersOf(name, store, settings.loras)
+      if (adapter === undefined) return name
+      const whole = `${name}@${adapter}`
+      await engine.show(whole)
+      return whole
+    },
     fromOf: (model) => fromOf(model, store),
     openStore: async () => store,
     async setContextLength(tokens, model) {
@@ -36,5 +45,19 @@ export async function startLocalRunner(settings: Settings): Promise<ModelRunner>
       engine.reconfigure({ settingsOf: liveOptions(settings, adapt).settingsOf })
       await engine.stop(model)
     },
+  }
+}
+
+/** The model that a user refers to, with the adapter behind its name, if that is not part of it. */
+async function withAdapterName(
+  model: string,
+  store: Store,
+): Promise<{ readonly name: string; readonly adapter?: string }> {
+  try {
+    return { name: await nameOf(model, store) }
+  } catch (error) {
+    const at = model.lastIndexOf("@")
+    if (!(error instanceof ModelNotFound) || isPath(model) || at <= 0) throw error
+    return { name: await nameOf(model.slice(0, at), store), adapter: model.slice(at + 1) }
   }
 }

@@ -33,7 +33,7 @@ export interface ModelRunner {
 }
 
 /**
- * Chooses the server if one answers at the configured address; otherwise, and for a path, this process. Warns of flags
+ * Chooses the server if one answers at the configured address; otherwise, and for a path or adapters, this process. Warns of flags
  * that have no effect there.
  * @throws UsageError for a path together with `--host`; ApiKeyRefused by a server that the user names
  */
@@ -43,6 +43,12 @@ export async function openRunner(
   io: Io,
 ): Promise<ModelRunner> {
   const settings = await readSettings(flags, io.environment)
+  if (settings.loras.length > 0 && flags["lora"] !== undefined) {
+    if (flags["host"] === undefined) return await openLocal(settings)
+    throw new UsageError(
+      `a server takes adapters by name (${model}@NAME), not as files; omit --host to use them here`,
+    )
+  }
   if (isPath(model)) {
     if (flags["host"] === undefined) return await openLocal(settings)
     throw new UsageError(`a server accepts model names, not paths; omit --host to run ${model} here`)

@@ -7,6 +7,7 @@ import { defineCommand } from "../args/command"
 import { configFlag, grouped, switchFlag } from "../args/flags"
 import { aliasProblems } from "../models/alias-problems"
 import { openExistingStore } from "../models/models-folder"
+import { adapterTable, toAdapterObject } from "../show/show-adapter"
 import { formatAge, formatBytes, printable, table, toJson } from "../terminal/output"
 
 /** How long to wait for sources when checking for updates. */
@@ -22,7 +23,7 @@ export const command = defineCommand({
   minimumWords: 0,
   maximumWords: 1,
   details:
-    "Lists the models in the models directory, newest first; with PREFIX only those whose name begins with it.",
+    "Lists the models in the models directory, newest first, and the adapters in ~/.xllm/loras; with PREFIX only those whose name begins with it.",
   examples: [
     { line: "xllm list", does: "every model" },
     { line: "xllm list smol --json", does: "models whose name begins with smol, as JSON" },
@@ -42,8 +43,16 @@ export const command = defineCommand({
     const isWanted = (name: string) => name.toLowerCase().startsWith(prefix)
     const models = all.filter(({ name, aliases = [] }) => [name, ...aliases].some(isWanted))
     const updates = flags.checkUpdates ? await queryUpdates(models, settings) : undefined
-    if (flags.json) return io.write(toJson({ models: models.map((model) => toListItem(model, updates)) }))
+    const adapters = (await store.adapters.list()).filter(({ name }) => isWanted(name))
+    if (flags.json)
+      return io.write(
+        toJson({
+          models: models.map((model) => toListItem(model, updates)),
+          ...(adapters.length > 0 && { adapters: adapters.map(toAdapterObject) }),
+        }),
+      )
     io.write(listTable(models, new Date(), updates))
+    if (adapters.length > 0) io.write(`\n${adapterTable(adapters, new Date())}`)
     for (const problem of aliasProblems(await store.aliases())) io.writeError(`${printable(problem)}\n`)
     if (all.length === 0) {
       const { FIRST_MODEL } = await import("../../store/hint")

@@ -59,7 +59,10 @@ Modelfile, is not replaced.`,
           onEvent: (event: PullEvent) => progress.show(event),
         }
         if (flags.repair) await puller.repair(options)
-        else pulled.push([model, await puller.pull(options)])
+        else {
+          const made = await puller.pullAny(options)
+          if (made !== undefined) pulled.push([model, made])
+        }
       }
     } catch (error) {
       progress.end()

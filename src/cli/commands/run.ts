@@ -9,6 +9,7 @@ import type { ChatMessage, ReasoningOptions } from "../../domain/chat"
 import { UsageError } from "../../errors/cli"
 import { keepAliveSeconds } from "../../formats/modelfile/parameters"
 import { MODEL_TEXTS } from "../../limits"
+import { adapterFlags, withAdapters } from "../args/adapter-flags"
 import { defineCommand } from "../args/command"
 import { configFlag, type FlagValues, grouped, switchFlag } from "../args/flags"
 import { type AnswerOptions, answerOptions, parameterFlags } from "../args/parameters"
@@ -61,6 +62,7 @@ const flagTable = {
   ...grouped(connectionSettings, "Flags"),
   ...configFlag,
   ...parameterFlags,
+  ...adapterFlags,
   ...grouped({ ...storeSettings, ...modelSettings, ...kvDiskSettings, ...logSettings }, "Without a server"),
 }
 
@@ -71,10 +73,11 @@ export const command = defineCommand({
   summary: "Chat with a model, or ask it one question",
   words: "MODEL [PROMPT…]",
   minimumWords: 1,
-  details: `MODEL is a model's name or the path of a GGUF. With a PROMPT, or with piped text, the answer is printed; piped text
+  details: `MODEL is a model's name or the path of a GGUF; NAME@ADAPTER applies an adapter of ~/.xllm/loras. With a PROMPT, or with piped text, the answer is printed; piped text
 follows the prompt after a blank line. With neither, on a terminal, a conversation begins.
 
-Uses the server at --host (or XLLM_HOST) if one answers; otherwise, and for a path, the model runs without a server.
+Uses the server at --host (or XLLM_HOST) if one answers; otherwise, and for a path or --lora, the model runs without a
+server.
 A missing model is downloaded first, as by 'xllm pull'.`,
   examples: [
     { line: "xllm run ./model.gguf", does: "a conversation" },
@@ -82,10 +85,12 @@ A missing model is downloaded first, as by 'xllm pull'.`,
     { line: 'xllm run smollm "Summarize this:" < notes.txt', does: "one answer about a file" },
     { line: 'git diff | xllm run smollm "Review this:"', does: "one answer about another program's output" },
     { line: 'xllm run smollm "Describe a cat" --format cat.schema.json', does: "JSON of that schema" },
+    { line: "xllm run smollm --lora ./style.gguf", does: "with an adapter" },
     { line: "xllm run smollm hello --json --temperature 0", does: "text, usage and timings as JSON" },
   ],
   flags: flagTable,
-  async run({ flags, words: [model = "", ...prompt], io }) {
+  async run({ flags: given, words: [model = "", ...prompt], io }) {
+    const flags = withAdapters(given)
     const question = await readQuestion(prompt, flags, io)
     const options = {
       ...kept(flags),

@@ -7,6 +7,7 @@ import { logFileSettings, logSettings } from "../../config/sections/log"
 import { modelSettings, residencySettings } from "../../config/sections/model"
 import { missingModelSettings, pgpSettings, pullSettings, storeSettings } from "../../config/sections/pull"
 import { metricsSettings, serverSettings } from "../../config/sections/server"
+import { adapterFlags, withAdapters } from "../args/adapter-flags"
 import { defineCommand } from "../args/command"
 import { configFlag, grouped } from "../args/flags"
 
@@ -20,6 +21,7 @@ export const serveFlags = {
   ...grouped({ ...mediaSettings, ...kvDiskSettings, ...responseSettings }, "Files"),
   ...grouped({ ...logSettings, ...logFileSettings, ...metricsSettings }, "Log and metrics"),
   ...grouped(modelSettings, "Loading models"),
+  ...adapterFlags,
   ...grouped(residencySettings, "Keeping models"),
 }
 
@@ -39,11 +41,16 @@ once. SIGHUP reloads the configuration file, as editing it does, and reopens the
   examples: [
     { line: "xllm serve", does: "the models in ~/.xllm/models, each loaded at its first request" },
     { line: "xllm serve ./model.gguf --ctx 16k", does: "one file, with a context of 16,384 tokens" },
+    {
+      line: "xllm serve qwen3:0.6b --lora ./style.gguf",
+      does: "with an adapter, which requests can turn off",
+    },
     { line: "XLLM_API_KEY=… xllm serve --host 0.0.0.0", does: "for the whole network, with a key" },
   ],
   flags: serveFlags,
   async run({ flags, words, io }) {
     const { runServer } = await import("../serve/run")
-    await runServer({ settings: await readSettings(flags, io.environment), models: words, io, flags })
+    const given = withAdapters(flags)
+    await runServer({ settings: await readSettings(given, io.environment), models: words, io, flags: given })
   },
 })

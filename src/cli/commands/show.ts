@@ -5,10 +5,11 @@ import type { ModelDetails } from "../../domain/model"
 import { UsageError } from "../../errors/cli"
 import type { GgufTensorInfo } from "../../formats/gguf/types"
 import type { Store } from "../../store/contract"
+import type { AdapterFile } from "../../store/adapters/adapter-files"
 import type { Manifest } from "../../store/managed/manifest"
 import { defineCommand } from "../args/command"
 import { configFlag, grouped, switchFlag } from "../args/flags"
-import { meantModel } from "../args/model-path"
+import { isPath, meantModel } from "../args/model-path"
 import type { ServerTopic } from "../client/server-show"
 import { openExistingStore } from "../models/models-folder"
 import { parametersText, showText, templateOf } from "../show/show-text"
@@ -62,6 +63,8 @@ or --socket, MODEL is one of that server, which reports less than the files cont
       return print(await showOnServer(model, topic, settings))
     }
     const { store } = await openExistingStore(settings, io)
+    const adapter = await adapterOf(model, store)
+    if (adapter !== undefined) return await printAdapter(adapter, flags, print)
     const { name, isByPath } = await meantModel(model, store)
     const [details, manifest] = await Promise.all([store.describe(name), store.manifest(name)])
     switch (only) {
@@ -99,6 +102,31 @@ or --socket, MODEL is one of that server, which reports less than the files cont
     }
   },
 })
+
+/** The adapter that is meant: by its name, unless a model has that name, or with a model. */
+async function adapterOf(word: string, store: Store): Promise<AdapterFile | undefined> {
+  const [name = ""] = /[^@]+$/.exec(word) ?? []
+  const found = isPath(word) ? undefined : await store.adapters.find(name)
+  if (found === undefined) return undefined
+  const isModel = await store.resolve(word).then(
+    () => true,
+    () => false,
+  )
+  return isModel ? undefined : found
+}
+
+/** @throws UsageError for what only models have */
+async function printAdapter(
+  adapter: AdapterFile,
+  flags: Readonly<Partial<Record<Only | "tensors" | "verbose", boolean>>>,
+  print: (content: string) => void,
+): Promise<void> {
+  const only = chosen(flags)
+  const { adapterText, toAdapterObject } = await import("../show/show-adapter")
+  if (only === "json") return print(toJson(toAdapterObject(adapter)))
+  if (only !== undefined) throw new UsageError(`'${adapter.name}' is an adapter, which has no --${only}`)
+  print(adapterText(adapter, flags.tensors === true || flags.verbose === true))
+}
 
 /** A server that only a variable or the configuration names is not meant: as for `list`, the files are at hand. */
 function isServerGiven(flags: Readonly<Partial<Record<keyof typeof connectionSettings, unknown>>>): boolean {

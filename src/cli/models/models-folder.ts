@@ -48,7 +48,9 @@ export async function openExistingStore(
   const folder = await existingModelsFolder(settings)
   const log = createLogger({ level: "warn", format: "pretty", write: io.writeError })
   const aliases = settings.aliases
-  return { store: createStore({ modelsFolder: folder, aliases: () => aliases, log }), folder }
+  const adaptersFolder = settings.paths.loras
+  const store = createStore({ modelsFolder: folder, adaptersFolder, aliases: () => aliases, log })
+  return { store, folder }
 }
 
 function asOurs(error: unknown, what: string, folder: string): Error {

@@ -8,6 +8,7 @@ export async function openStore(settings: Settings, log?: Logger): Promise<Store
   const aliases = settings.aliases
   return createStore({
     modelsFolder: settings.modelsFolder,
+    adaptersFolder: settings.paths.loras,
     aliases: () => aliases,
     ...(log !== undefined && { log }),
   })

@@ -1,4 +1,5 @@
 import { join } from "node:path"
+import type { AdapterSetting } from "../../config/loras"
 import type { Settings } from "../../config/resolve"
 import { isPartRole } from "../../domain/attached-parts"
 import type { Device } from "../../domain/device"
@@ -7,7 +8,8 @@ import { createEngine, type ManagedEngine } from "../../engine"
 import type { LiveOptions } from "../../engine/contract"
 import type { EngineObserver } from "../../engine/observer"
 import { DEFAULT_HEADROOM_BYTES } from "../../engine/process/timeouts"
-import type { ModelDamage } from "../../errors/model"
+import { UsageError } from "../../errors/cli"
+import { InvalidModelFile, type ModelDamage } from "../../errors/model"
 import type { Aliases } from "../../lib/aliases"
 import type { Logger } from "../../log/logger"
 import { createStore } from "../../store"
@@ -21,6 +23,8 @@ export interface LocalOptions {
   readonly observer?: EngineObserver
   /** Aliases of models, read anew each time because they may change. */
   readonly aliases?: () => Aliases
+  /** Adapters for all models, read anew likewise. */
+  readonly loras?: () => readonly AdapterSetting[]
   /** Applies a command's options on top of the user's settings for a model. */
   readonly adapt?: (settings: ModelSettings, model: string) => ModelSettings
 }
@@ -34,8 +38,10 @@ export async function createLocal({ settings, log, observer, adapt, ...options }
   engine: ManagedEngine
 }> {
   const folder = await existingModelsFolder(settings)
-  const { aliases = () => settings.aliases } = options
-  const store = createStore({ modelsFolder: folder, aliases, log })
+  const { aliases = () => settings.aliases, loras = () => settings.loras } = options
+  const adaptersFolder = settings.paths.loras
+  const store = createStore({ modelsFolder: folder, adaptersFolder, configuredAdapters: loras, aliases, log })
+  await checkAdapters(store, loras())
   const { simulateGpus } = settings.capacity
   const engine = createEngine({
     store,
@@ -51,6 +57,34 @@ export async function createLocal({ settings, log, observer, adapt, ...options }
     log,
   })
   return { store, engine }
+}
+
+/** @throws InvalidModelFile for a file that is no adapter; UsageError for two of one name */
+async function checkAdapters(store: Store, loras: readonly AdapterSetting[]): Promise<void> {
+  if (loras.length === 0) return
+  const all = await store.adapters.list()
+  for (const { path } of loras) {
+    const fault = all.find((file) => file.path === path)?.fault
+    if (fault !== undefined) throw new InvalidModelFile(path, fault)
+    // The list has one of each name.
+    if (!all.some((file) => file.path === path))
+      throw new UsageError(`two adapters have the file name of ${path}: rename one of them`)
+  }
+}
+
+/**
+ * Checks the adapters that the user applies to all models against one that the user names.
+ * @throws UsageError where one is for other models
+ */
+export async function checkAdaptersOf(
+  model: string,
+  store: Store,
+  loras: readonly AdapterSetting[],
+): Promise<void> {
+  if (loras.length === 0) return
+  for (const { path, name, misfit } of await store.adapters.of(await store.resolve(model)))
+    if (misfit !== undefined && loras.some((lora) => lora.path === path))
+      throw new UsageError(`adapter '${name}' ${misfit}`)
 }
 
 /** Called when a model could not be loaded; its modules are loaded only then. */

@@ -25,7 +25,7 @@ import { aliasProblems } from "../models/alias-problems"
 import { missingModelFetcher } from "../pull/puller"
 import type { Io } from "../terminal/io"
 import { watchSignals } from "../terminal/signals"
-import { createLocal, liveOptions } from "./compose"
+import { checkAdaptersOf, createLocal, liveOptions } from "./compose"
 import { serverLibrary } from "./library"
 import { LiveConfiguration } from "./reload"
 import { type ServiceManager, serviceManager } from "./systemd"
@@ -189,14 +189,16 @@ async function prepare({ settings, models, log, observer }: Preparation): Promis
   const names: string[] = []
   const adapt = (usual: ModelSettings, model: string) =>
     names.includes(model) ? { ...usual, preload: true } : usual
-  let aliases = settings.aliases
-  const { engine, store } = await createLocal({ settings, log, observer, adapt, aliases: () => aliases })
+  let { aliases, loras } = settings
+  const live = { aliases: () => aliases, loras: () => loras }
+  const { engine, store } = await createLocal({ settings, log, observer, adapt, ...live })
   const checkAliases = async () => {
     for (const problem of aliasProblems(await store.aliases())) log.warn("alias has no effect", { problem })
   }
   for (const model of models) {
     const name = await nameOf(model, store)
     checkGenerates(await store.describe(name))
+    await checkAdaptersOf(name, store, loras)
     names.push(name)
   }
   // In the background: startup does not wait for these warnings.
@@ -210,6 +212,7 @@ async function prepare({ settings, models, log, observer }: Preparation): Promis
   checkAliases().catch(failed)
   const reconfigure = (next: Settings) => {
     aliases = next.aliases
+    loras = next.loras
     checkAliases().catch(failed)
     return engine.reconfigure({
       ...liveOptions(next, adapt),

@@ -76,6 +76,8 @@ const NO_COUNTERS: WorkerCounters = {
   kvGrowths: 0,
   draftTokens: 0,
   draftTokensAccepted: 0,
+  adapterSwitches: 0,
+  adapterLoads: 0,
 }
 
 const STATES = { starting: "loading", ready: "ready", stopping: "stopping" } as const satisfies Record<
@@ -393,12 +395,18 @@ export class Replica implements PoolMember {
   }
 
   #count(counters: WorkerCounters): void {
-    const { kvGrowths, draftTokens, drafts } = this.#counters
+    const before = this.#counters
     const { observer, worker } = this.#options
     this.#counters = counters
-    if (counters.kvGrowths > kvGrowths) observer?.cacheGrown(worker, counters.kvGrowths - kvGrowths)
-    if (counters.drafts !== undefined && counters.draftTokens > draftTokens)
-      observer?.tokensDrafted(worker, gained(counters.drafts, drafts))
+    const kvGrowths = counters.kvGrowths - before.kvGrowths
+    const adapters = {
+      adapterSwitches: counters.adapterSwitches - before.adapterSwitches,
+      adapterLoads: counters.adapterLoads - before.adapterLoads,
+    }
+    if (kvGrowths > 0) observer?.cacheGrown(worker, kvGrowths)
+    if (counters.drafts !== undefined && counters.draftTokens > before.draftTokens)
+      observer?.tokensDrafted(worker, gained(counters.drafts, before.drafts))
+    if (adapters.adapterSwitches + adapters.adapterLoads > 0) observer?.adaptersUsed(worker, adapters)
   }
 
   #remeasured({ footprint, kv }: Extract<WorkMessage, { readonly type: "footprint" }>): void {

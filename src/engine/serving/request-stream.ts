@@ -9,7 +9,8 @@ import { PushStream } from "../../lib/async/push-stream"
  * iteration. Later events are ignored.
  */
 export class RequestStream implements AsyncIterable<WorkEvent> {
-  readonly request: WorkRequest
+  /** Its owner may replace it, before it waits for a worker. */
+  request: WorkRequest
   /** The model's resolved name; undefined until it is found. */
   model: string | undefined
   readonly #signal: AbortSignal

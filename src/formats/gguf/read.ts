@@ -7,6 +7,7 @@ import {
   type GgufArray,
   type GgufHeader,
   type GgufScalar,
+  type GgufScalarType,
   type GgufTensorInfo,
   type GgufValue,
   scalarType,
@@ -143,17 +144,19 @@ const START_BYTES = 24
 function readHeader(cursor: GgufCursor, keep: ReadonlySet<string>, fileSize: number): GgufHeader {
   const { version, keyCount, tensorCount } = readStart(cursor)
   const metadata = new Map<string, GgufValue>()
+  const types = new Map<string, GgufScalarType>()
   const budget: Budget = { entries: MAX_WALKED_ENTRIES }
   for (let index = 0; index < keyCount; index++) {
-    const [key, value] = readEntry(cursor, keep, budget)
+    const [key, value, type] = readEntry(cursor, keep, budget)
     if (metadata.has(key)) throw cursor.fail(`duplicate key '${key}'`)
     metadata.set(key, value)
+    if (type !== undefined) types.set(key, type)
   }
   const tensors = Array.from({ length: tensorCount }, () => readTensorInfo(cursor))
   const alignment = alignmentOf(metadata, cursor)
   const dataOffset = Math.ceil(cursor.position / alignment) * alignment
   for (const tensor of tensors) checkComplete(tensor, dataOffset, fileSize, cursor)
-  return { version, metadata, tensors, dataOffset }
+  return { version, metadata, types, tensors, dataOffset }
 }
 
 function readStart(cursor: GgufCursor): { version: number; keyCount: number; tensorCount: number } {
@@ -179,13 +182,13 @@ function readEntry(
   cursor: GgufCursor,
   keep: ReadonlySet<string>,
   budget: Budget,
-): readonly [key: string, value: GgufValue] {
+): readonly [key: string, value: GgufValue, type?: GgufScalarType] {
   const key = cursor.string("a metadata key", MAX_KEY_BYTES)
   const typeId = cursor.u32()
   if (typeId === ARRAY_TYPE) return [key, readArray(cursor, key, keep.has(key), budget)]
   const scalar = scalarType(typeId)
   if (scalar === undefined) throw cursor.fail(`the key '${key}' has the unknown type ${typeId}`)
-  return [key, cursor.scalar(scalar.type, `the value of '${key}'`)]
+  return [key, cursor.scalar(scalar.type, `the value of '${key}'`), scalar.type]
 }
 
 function readArray(cursor: GgufCursor, key: string, keep: boolean, budget: Budget): GgufArray {

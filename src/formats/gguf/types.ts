@@ -29,6 +29,8 @@ export interface GgufTensorInfo {
 export interface GgufHeader {
   readonly version: number
   readonly metadata: ReadonlyMap<string, GgufValue>
+  /** How the scalars are written; llama.cpp ends the process where one that it reads has another type. */
+  readonly types: ReadonlyMap<string, GgufScalarType>
   readonly tensors: readonly GgufTensorInfo[]
   /** Offset of the tensor data in the file. */
   readonly dataOffset: number

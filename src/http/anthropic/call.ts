@@ -3,6 +3,7 @@ import type { Tool, ToolUse } from "../../domain/tools"
 import { InvalidRequest } from "../../errors/request"
 import { shorten } from "../../lib/text/shorten"
 import { COUNTS, NUMBERS, SHOWN, TEXTS, TOOLS } from "../../limits"
+import { readAdapters } from "../read/adapters"
 import { checkText, defined, Fields, invalidField } from "../read/fields"
 import type { HeaderOptions } from "../read/headers"
 import { isJsonObject, type JsonObject } from "../read/body/json-body"
@@ -51,6 +52,7 @@ export function toMessagesCall(body: JsonObject, headers: HeaderOptions = {}): M
       sampling: readSampling(fields),
       reasoning: readThinking(fields, config),
       ...defined({
+        lora: readAdapters(fields),
         maxTokens: fields.integer("max_tokens", { ...NUMBERS.tokens, min: 1 }),
         output: readOutput(fields, config),
         tools: use,

@@ -14,7 +14,6 @@ import { LLAMA_LIMITS } from "../read/sampling"
 const UNSUPPORTED: FieldTable = {
   adaptive_target: refusedFrom(0),
   image_data: refusedUnlessEmpty(),
-  lora: refusedUnlessEmpty(),
 }
 
 /** Which one it was is told. */

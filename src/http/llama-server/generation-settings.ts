@@ -38,8 +38,10 @@ export function toGenerationSettings(
     adaptive_target: -1,
     adaptive_decay: 0,
     backend_sampling: false,
-    // Adapters belong to a model.
-    lora: [],
+    lora:
+      request?.lora?.map(({ adapter, scale }) =>
+        typeof adapter === "number" ? { id: adapter, scale } : { name: adapter, scale },
+      ) ?? [],
     stream,
   }
 }

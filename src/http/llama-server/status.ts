@@ -17,7 +17,7 @@ export interface ServerStatusContext {
 }
 
 /**
- * GET /health, /props, /slots and /lora-adapters, POST /models/load and /models/unload: the state of the server in
+ * GET /health, /props and /slots, POST /models/load and /models/unload: the state of the server in
  * llama-server's words. Where several models are there, `?model=` names one.
  */
 export function serverStatusRoutes(context: ServerStatusContext) {
@@ -44,14 +44,6 @@ export function serverStatusRoutes(context: ServerStatusContext) {
         if (isFull && new URL(request.url).searchParams.has("fail_on_no_slot")) return noSlot()
         return slots
       })
-      // Adapters belong to a model here: they are applied to all its requests.
-      .get(
-        "/lora-adapters",
-        async ({ request }) =>
-          (await textModel(engine, request)).parts
-            ?.filter(({ role }) => role === "adapter")
-            .map(({ scale = 1 }, id) => ({ id, scale })) ?? [],
-      )
       .post(
         "/models/load",
         async ({ request, server }) => {

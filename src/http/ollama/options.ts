@@ -1,6 +1,7 @@
 import type { GenerationOptions, OutputConstraint, ReasoningOptions } from "../../domain/chat"
 import { InvalidRequest, Unsupported } from "../../errors/request"
 import { COUNTS, NUMBERS, TEXTS } from "../../limits"
+import { readAdapters } from "../read/adapters"
 import { checkText, defined, Fields, invalidField } from "../read/fields"
 import type { HeaderOptions } from "../read/headers"
 import { isJsonObject } from "../read/body/json-body"
@@ -14,6 +15,7 @@ const KNOWN: ReadonlySet<string> = new Set([
   "dynatemp_range",
   "frequency_penalty",
   "logit_bias",
+  "lora",
   "min_p",
   "mirostat",
   "mirostat_eta",
@@ -69,7 +71,12 @@ export function readCommon(fields: Fields, headers: HeaderOptions): CommonCall {
       returnProgress: false,
       stop: readStop(options),
       sampling: readSampling(options, LLAMA_LIMITS),
-      ...defined({ maxTokens: readMaxTokens(options), output, topLogprobs: readLogprobs(fields) }),
+      ...defined({
+        maxTokens: readMaxTokens(options),
+        output,
+        topLogprobs: readLogprobs(fields),
+        lora: readAdapters(fields) ?? readAdapters(options),
+      }),
     },
   }
 }

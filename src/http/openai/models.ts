@@ -14,11 +14,23 @@ const MODELS = "/v1/models"
 /** GET /v1/models and /v1/models/:id; an id may contain slashes. */
 export function modelRoutes({ engine }: OpenAiContext) {
   return new Elysia({ name: "openai-models" })
-    .get(MODELS, async () => ({ object: "list", data: (await listModels(engine)).flat() }))
+    .get(MODELS, async () => {
+      const models = await mapSome(await listModels(engine), async (entries) => [
+        ...entries,
+        ...(await adaptedOf(entries, engine)),
+      ])
+      return { object: "list", data: models.flat() }
+    })
     .get(`${MODELS}/*`, async ({ params }) => {
       const requested = decodeName(params["*"])
       const model = await engine.show(requested)
-      return toModelWithMeta(model, requested, (await engine.contextLengths([model])).get(model.name))
+      const context = (await engine.contextLengths([model])).get(model.name)
+      const body = toModelWithMeta(model, requested, context)
+      const own = toModels(model, { context, details: undefined, speakers: undefined })
+      const adapted = (await adaptedOf(own, engine)).find(
+        ({ id }) => id.toLowerCase() === requested.toLowerCase(),
+      )
+      return adapted === undefined ? body : { ...body, ...adapted, meta: { ...body.meta, ...adapted.meta } }
     })
 }
 
@@ -51,6 +63,18 @@ async function speakersOf(model: ModelSummary, engine: Engine): Promise<readonly
   const details = await engine.show(model.name).catch(() => undefined)
   return details?.kind === "tts" ? speakerIds(details) : undefined
 }
+
+/** An entry for each adapter that requests can name with the model. None where they cannot be read. */
+async function adaptedOf([entry]: readonly ListedModel[], engine: Engine) {
+  if (entry?.meta.kind !== "text") return []
+  const adapters = await engine.adapters(entry.id).catch(() => [])
+  return adapters.map(({ name, sizeBytes }) => {
+    const meta = { ...entry.meta, adapter: name, adapter_size: sizeBytes }
+    return { ...entry, id: `${entry.id}@${name}`, root: entry.id, parent: entry.id, meta }
+  })
+}
+
+type ListedModel = ReturnType<typeof toModels>[number]
 
 interface ListedFacts {
   readonly context: ContextLengths | undefined

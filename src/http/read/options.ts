@@ -3,6 +3,7 @@ import type { RequestOptions } from "../../domain/request"
 import { InvalidRequest } from "../../errors/request"
 import { parseDuration } from "../../lib/text/duration"
 import { COUNTS, LONGEST_STAY_SECONDS, NUMBERS, TEXTS } from "../../limits"
+import { readAdapters } from "./adapters"
 import { checkInteger, checkText, defined, Fields, invalidField, tooMany } from "./fields"
 import { readOutputConstraint } from "./output-constraint"
 import { readSampling, type SamplingLimits } from "./sampling"
@@ -61,6 +62,7 @@ export function readGenerationOptions(
       slot: fields.integer("id_slot", NUMBERS.slot),
       lineBreakEndsAfterMs: readLineBreakTime(fields),
       logprobsAfterSampling: fields.boolean("post_sampling_probs") || undefined,
+      lora: readAdapters(fields),
     }),
   }
 }

@@ -13,6 +13,7 @@ import { anthropicRequestIds } from "../anthropic/request-ids"
 import { anthropicRoutes } from "../anthropic/routes"
 import { nativeCompletionRoutes } from "../llama-server/completion"
 import { nativeEmbeddingRoutes } from "../llama-server/embeddings"
+import { loraAdapterRoutes } from "../llama-server/lora-adapters"
 import { nativeModelRoutes } from "../llama-server/models"
 import { promptRoutes } from "../llama-server/prompts"
 import { slotActionRoutes } from "../llama-server/slots"
@@ -129,6 +130,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     promptRoutes(engine, (body, headers) => toChatCall(body, headers).request),
     nativeModelRoutes(engine, () => listModels(engine)),
     serverStatusRoutes({ engine, version }),
+    loraAdapterRoutes({ engine }),
     responseRoutes(openAi, responses, log),
     slotActionRoutes(engine),
     anthropicRoutes({ engine, settings, log }),

@@ -3,6 +3,7 @@ import { basename } from "node:path"
 import type { ModelKind, ModelSummary } from "../../domain/model"
 import { InvalidModelFile } from "../../errors/model"
 import { Cancelled } from "../../errors/request"
+import { type AdapterFacts, misfitOf, readAdapterBase } from "../../formats/gguf/adapter"
 import type { Modelfile } from "../../formats/modelfile/parse"
 import type { Store } from "../contract"
 import { digestOfFile, digestOfFileName } from "../managed/blobs"
@@ -138,8 +139,8 @@ async function gatherParts(request: CreateRequest, faults: Faults): Promise<Part
   const joined = joinSources(sources, faults)
   const parts = joined && draft ? { ...joined, files: [...joined.files, draft] } : joined
   if (parts === undefined || adapterLine === undefined || adapter === undefined) return parts
-  await checkArchitecture(adapterLine, adapter.architecture, weightsOf(parts, store), faults)
-  const { architecture: _, ...file } = adapter
+  const { facts, ...file } = adapter
+  await checkAdapter(adapterLine, facts, weightsOf(parts, store), faults)
   return { ...parts, files: [...parts.files, file] }
 }
 
@@ -172,25 +173,27 @@ function joinSources(sources: readonly FoundSource[], faults: Faults): Parts | u
   return { kind, base: first.type === "model" ? first : undefined, reference, files: [...files.values()] }
 }
 
-/** The first file of a text model's weights. */
-function weightsOf({ base, files }: Parts, store: Store): string | undefined {
-  const own = files.find(({ role }) => role === "model")
-  const kept = base?.manifest.files.find(({ role }) => role === "model")
-  return own?.path ?? (kept && store.blobs.pathOf(kept.digest))
+/** The files of a text model's weights. */
+function weightsOf({ base, files }: Parts, store: Store): readonly string[] {
+  const own = files.filter(({ role }) => role === "model").map(({ path }) => path)
+  const kept = base?.manifest.files.filter(({ role }) => role === "model") ?? []
+  return own.length > 0 ? own : kept.map(({ digest }) => store.blobs.pathOf(digest))
 }
 
-async function checkArchitecture(
+async function checkAdapter(
   { line, value }: Reference,
-  architecture: string | undefined,
-  weights: string | undefined,
+  facts: AdapterFacts,
+  weights: readonly string[],
   faults: Faults,
 ): Promise<void> {
-  const wanted = weights === undefined ? undefined : await architectureOf(weights)
-  if (wanted === undefined || wanted === architecture) return
-  faults.wrong(
-    line,
-    `ADAPTER ${value}: it is for models of the architecture '${architecture}', and this is a '${wanted}'`,
-  )
+  const [first] = weights
+  const wanted = first === undefined ? undefined : await architectureOf(first)
+  if (wanted === undefined) return
+  const misfit =
+    wanted === facts.architecture
+      ? misfitOf(facts, readAdapterBase(weights), "the model")
+      : `is for models of the architecture '${facts.architecture}', and this is a '${wanted}'`
+  if (misfit !== undefined) faults.wrong(line, `ADAPTER ${value}: it ${misfit}`)
 }
 
 function projectorWarnings({

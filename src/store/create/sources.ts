@@ -5,6 +5,7 @@ import type { ModelKind } from "../../domain/model"
 import { reasonOf } from "../../errors/base"
 import { InvalidModelFile, InvalidModelName, ModelNotFound } from "../../errors/model"
 import { FileFailed } from "../../errors/store"
+import { type AdapterFacts, describeAdapter } from "../../formats/gguf/adapter"
 import { peekGgufKind, readGgufHeader } from "../../formats/gguf/read"
 import { mayBeDiffusion } from "../../formats/image/checkpoint"
 import { recognizeImageModel } from "../../formats/image/recognize"
@@ -142,7 +143,7 @@ function nameOfPart(path: string, paths: readonly string[]): string {
 export async function findAdapter(
   { line, value }: Reference,
   { folder, faults }: SourceFinder,
-): Promise<(SourceFile & { readonly architecture: string | undefined }) | undefined> {
+): Promise<(SourceFile & { readonly facts: AdapterFacts }) | undefined> {
   const path = await resolvePath(value, folder)
   const wrong = (reason: string) => void faults.wrong(line, `ADAPTER ${value}: ${reason}`)
   const stats = await stat(path).catch((error: unknown) => new FileFailed("read", path, error))
@@ -155,20 +156,8 @@ export async function findAdapter(
     )
   }
   try {
-    const { metadata } = readGgufHeader(path)
-    const type = metadata.get("general.type")
-    if (type !== "adapter")
-      return wrong(`it is a ${type === undefined ? "model" : String(type)} GGUF, not a LoRA adapter`)
-    const method = metadata.get("adapter.type")
-    if (method !== "lora")
-      return wrong(`it is an adapter of the type '${String(method)}'; only 'lora' is known`)
-    const architecture = metadata.get("general.architecture")
-    return {
-      name: nameOfFile(path, "adapter"),
-      role: "adapter",
-      path,
-      architecture: typeof architecture === "string" ? architecture : undefined,
-    }
+    const facts = describeAdapter(path, readGgufHeader(path))
+    return { name: nameOfFile(path, "adapter"), role: "adapter", path, facts }
   } catch (error) {
     return wrong(faultOf(error))
   }

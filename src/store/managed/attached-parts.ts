@@ -13,7 +13,7 @@ export function attachedParts(
   const adapterScale = adapterScaleOf(manifest)
   return manifest.files.flatMap(({ role, name, digest, sizeBytes, scale }) => {
     if (!isPartRole(role)) return []
-    const part = { role, name, path: pathOf(digest), sizeBytes }
+    const part = { role, name, path: pathOf(digest), sizeBytes, digest }
     return role === "adapter" ? { ...part, scale: adapterScale ?? scale ?? 1 } : part
   })
 }

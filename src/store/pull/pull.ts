@@ -1,7 +1,9 @@
 import type { ModelSummary } from "../../domain/model"
 import { ModelExists, ModelNotFound } from "../../errors/model"
-import { Cancelled } from "../../errors/request"
+import { InternalError } from "../../errors/base"
+import { Cancelled, Unsupported } from "../../errors/request"
 import { SignatureRefused } from "../../errors/store"
+import { peekGgufKind } from "../../formats/gguf/read"
 import type { Occupant, Store } from "../contract"
 import { damagedDescription } from "../hint"
 import type { KeyFolder } from "../keys"
@@ -48,6 +50,9 @@ export interface PullOptions {
   readonly onEvent: (event: PullEvent) => void
 }
 
+/** Enough of a GGUF to tell what it is. */
+const HEAD_BYTES = 64 * 1024
+
 /** How often a file may change at its source during a download. */
 const MOST_CHANGES = 3
 
@@ -69,8 +74,18 @@ export class Puller {
    * it stopped
    */
   async pull(options: PullOptions): Promise<ModelSummary> {
+    const made = await this.pullAny(options, false)
+    if (made === undefined) throw new InternalError("an adapter was pulled as a model")
+    return made
+  }
+
+  /**
+   * As {@link pull}, for adapters too, which become files in the folder of adapters.
+   * @returns undefined for an adapter
+   */
+  async pullAny(options: PullOptions, mayBeAdapter = true): Promise<ModelSummary | undefined> {
     try {
-      return await this.#pull(options)
+      return await this.#pull(options, mayBeAdapter)
     } catch (error) {
       throw options.signal.aborted ? new Cancelled() : this.#options.store.explain(error)
     }
@@ -85,7 +100,7 @@ export class Puller {
     else if (hubNameOfUrl(model) === undefined) fileOfUrl(model, isInsecure)
   }
 
-  async #pull(options: PullOptions): Promise<ModelSummary> {
+  async #pull(options: PullOptions, mayBeAdapter: boolean): Promise<ModelSummary | undefined> {
     const { onlyMissing = false, isInsecure = false, signal, onEvent } = options
     const target = await this.#options.store.aliasTarget(options.model)
     const model = target ?? options.model
@@ -102,7 +117,7 @@ export class Puller {
       if (kept !== undefined) return kept
       for (const text of plan.notes) onEvent({ type: "note", text })
       try {
-        return await this.#carryOut(plan, context, options)
+        return await this.#carryOut(plan, context, { ...options, mayBeAdapter })
       } catch (error) {
         if (error instanceof ModelExists && onlyMissing) {
           const installed = await this.#kept(plan, onlyMissing)
@@ -181,8 +196,8 @@ export class Puller {
   async #carryOut(
     plan: PullPlan,
     context: SourceContext,
-    { onlyMissing = false, onEvent }: PullOptions,
-  ): Promise<ModelSummary> {
+    { onlyMissing = false, mayBeAdapter, onEvent }: PullOptions & { readonly mayBeAdapter: boolean },
+  ): Promise<ModelSummary | undefined> {
     const { store } = this.#options
     const { blobs } = store
     const declared = plan.files.flatMap(({ remote }) => remote.digest ?? [])
@@ -194,6 +209,8 @@ export class Puller {
     await using _all = await blobs.hold(files.map(({ digest }) => digest))
     onEvent({ type: "status", status: "verifying sha256 digest" })
     await this.#checkSignatures(signatures, files, onEvent)
+    const adapter = await this.#adapterAmong(files)
+    if (adapter !== undefined) return await this.#addAdapter(adapter, plan, files, { mayBeAdapter, onEvent })
     const manifest = await this.#manifestOf(plan, files)
     onEvent({ type: "status", status: "writing manifest" })
     const mayReplace = (occupant: Occupant) =>
@@ -204,6 +221,43 @@ export class Puller {
       onEvent({ type: "note", text: `${summary.name}: ${text}` })
     onEvent({ type: "status", status: "success" })
     return summary
+  }
+
+  /** The main file, if that is an adapter rather than a model. */
+  async #adapterAmong(files: readonly ManifestFile[]): Promise<ManifestFile | undefined> {
+    const main = files.filter(({ role }) => role === "model")
+    const [first] = main
+    if (first === undefined || main.length > 1) return undefined
+    const head = await Bun.file(this.#options.store.blobs.pathOf(first.digest)).slice(0, HEAD_BYTES).bytes()
+    return peekGgufKind(head)?.type === "adapter" ? first : undefined
+  }
+
+  async #addAdapter(
+    { name: file, digest }: ManifestFile,
+    { name }: PullPlan,
+    files: readonly ManifestFile[],
+    { mayBeAdapter, onEvent }: Pick<PullOptions, "onEvent"> & { readonly mayBeAdapter: boolean },
+  ): Promise<undefined> {
+    const { store } = this.#options
+    const label = formatModelName(name)
+    try {
+      if (!mayBeAdapter)
+        throw new Unsupported(
+          `${label} is a LoRA adapter, not a model; 'xllm pull ${label}' makes it available`,
+        )
+      // Many are published under a name that says nothing.
+      const wanted = /^(ggml-)?adapter|^lora\b/i.test(file) ? `${name.model}.gguf` : file
+      const added = await store.adapters.add(store.blobs.pathOf(digest), wanted)
+      onEvent({
+        type: "note",
+        text:
+          `'${added.name}' is a LoRA adapter for models of the architecture '${added.facts?.architecture}': ` +
+          `use it as MODEL@${added.name}`,
+      })
+      onEvent({ type: "status", status: "success" })
+    } finally {
+      await store.abandon(files.map((each) => each.digest))
+    }
   }
 
   /** By file name; fetched before the files, which are useless without signatures. */

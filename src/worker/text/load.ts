@@ -1,11 +1,14 @@
 import { writeSync } from "node:fs"
 import type { Device, MemoryFootprint } from "../../domain/device"
 import type { LoadedTextInfo } from "../../domain/loaded-model"
-import type { AttachedPart } from "../../domain/attached-parts"
+import { type AppliedAdapter, effectiveAdapters } from "../../domain/adapters"
+import { adapterOfPart, type AttachedPart } from "../../domain/attached-parts"
 import type { KvPlan, TextModelSettings } from "../../domain/settings"
 import { NotEnoughMemory } from "../../errors/engine"
 import { ModelLoadFailed } from "../../errors/model"
 import { Unsupported } from "../../errors/request"
+import { describeAdapter, misfitOf, readAdapterBase } from "../../formats/gguf/adapter"
+import { readGgufHeader } from "../../formats/gguf/read"
 import { partPaths } from "../../formats/gguf/split"
 import {
   contextAdvice,
@@ -16,7 +19,6 @@ import {
   mostOutputs,
 } from "../../formats/kv-layout"
 import { systemMemory } from "../../lib/system/system-memory"
-import { Adapter } from "../../llama/adapter"
 import { Batch } from "../../llama/batch"
 import type { Context } from "../../llama/context"
 import { listDevices } from "../../llama/devices"
@@ -26,6 +28,7 @@ import type { LlamaFiles } from "../../native/llama-files"
 import { FRAME_START, LOAD_MARK } from "../../protocol/messages"
 import { describePart } from "../attached-parts"
 import { threadCount, usableCores } from "../cores"
+import { LoadedAdapters } from "./adapters/loaded-adapters"
 import { KvCache } from "./cache/kv-cache"
 import { DraftModel } from "./draft/draft-model"
 import { describeSpeculation } from "./draft/settings"
@@ -45,6 +48,9 @@ export interface LoadedText {
   readonly draft: DraftModel | undefined
   /** Makes the contexts that replace the first one. */
   readonly contexts: ContextFactory
+  readonly loadedAdapters: LoadedAdapters
+  /** Those that belong to the model. */
+  readonly ownAdapters: readonly AppliedAdapter[]
   /** The memory that the model takes with a KV cache of so many bytes. */
   readonly footprintWith: (kvBytes: number) => MemoryFootprint
   /** Where bytes of a context lie. */
@@ -83,7 +89,8 @@ export function loadText(
   if (!model.generatesText)
     throw new Unsupported(`model '${source.name}' does not generate text by itself`, "model")
   const rope = ropeOf(model, source.name, settings)
-  const adapters = loadAdapters(model, source.name, source.parts)
+  const loadedAdapters = new LoadedAdapters(model)
+  const ownAdapters = loadOwn(loadedAdapters, source)
   const onGpu = gpuLayers > 0
   refuseHopeless(model, source.name, settings, kv, gpuLayers)
   const decodeThreads = threadCount(settings.decodeThreads ?? usableCores())
@@ -91,7 +98,7 @@ export function loadText(
   const outputs = mostOutputs(settings.slots)
   const contexts = new ContextFactory({
     model,
-    adapters,
+    adapters: loadedAdapters.hold(ownAdapters),
     options: {
       ...settings,
       batchTokens: BATCH_TOKENS,
@@ -104,13 +111,13 @@ export function loadText(
   const context = makeContext(contexts, source.name, kv)
   const cache = new KvCache(context, model)
   const draft = DraftModel.load(library, model, source.name, source.parts, settings, threads.decode)
-  const partBytes = adapters.reduce((sum, { sizeBytes }) => sum + sizeBytes, draft?.model.sizeBytes ?? 0)
-  const modelBytes = model.sizeBytes + partBytes
+  const modelBytes = model.sizeBytes + (draft?.model.sizeBytes ?? 0) + loadedAdapters.bytes
   const offloadedShare = gpuLayers / (model.layers + 1)
   const before = onGpu ? gpus : []
   const footprintWith = (kvBytes: number): MemoryFootprint => {
-    const offloadedBytes = (modelBytes + kvBytes) * offloadedShare
-    const hostBytes = modelBytes + kvBytes - offloadedBytes
+    const bytes = model.sizeBytes + loadedAdapters.bytes + kvBytes
+    const offloadedBytes = bytes * offloadedShare
+    const hostBytes = bytes - offloadedBytes
     const after = gpusForLoad(library, settings)
     return measureFootprint({ before, after, offloadedBytes, hostBytes, programBytes })
   }
@@ -123,6 +130,8 @@ export function loadText(
     cache,
     draft,
     contexts,
+    loadedAdapters,
+    ownAdapters,
     footprintWith,
     footprintOf: (bytes) => ({
       ramBytes: bytes * (1 - offloadedShare),
@@ -196,23 +205,27 @@ function warmUp(context: Context, name: string): void {
   context.clear(0)
 }
 
-interface LoadedAdapter {
-  readonly adapter: Adapter
-  readonly scale: number
-  readonly sizeBytes: number
-}
-
-/** @throws ModelLoadFailed if one is for another model */
-function loadAdapters(model: Model, name: string, parts: readonly AttachedPart[]): LoadedAdapter[] {
-  return parts
-    .filter(({ role }) => role === "adapter")
-    .map((part) => {
-      const { path, sizeBytes, scale = 1 } = part
-      const adapter = Adapter.load(model, path)
-      if (adapter === undefined)
-        throw new ModelLoadFailed(name, `llama.cpp refused ${describePart(part)}: is it for another model?`)
-      return { adapter, scale, sizeBytes }
-    })
+/** @throws ModelLoadFailed if one is for another model; InvalidModelFile if it is damaged */
+function loadOwn(
+  loaded: LoadedAdapters,
+  {
+    name,
+    path,
+    parts,
+  }: { readonly name: string; readonly path: string; readonly parts: readonly AttachedPart[] },
+): readonly AppliedAdapter[] {
+  const own = parts.filter(({ role }) => role === "adapter").map(adapterOfPart)
+  const fail = (adapter: AppliedAdapter, reason: string): never => {
+    throw new ModelLoadFailed(name, `${describePart({ role: "adapter", name: adapter.name })} ${reason}`)
+  }
+  const base = own.length === 0 ? undefined : readAdapterBase(partPaths(path))
+  for (const adapter of own) {
+    const misfit =
+      base && misfitOf(describeAdapter(adapter.path, readGgufHeader(adapter.path)), base, `'${name}'`)
+    if (misfit !== undefined) fail(adapter, misfit)
+    if (!loaded.has(adapter) && !loaded.load(adapter, true)) fail(adapter, "was refused by llama.cpp")
+  }
+  return effectiveAdapters(own)
 }
 
 /**

@@ -6,6 +6,8 @@ import { Batch } from "../../llama/batch"
 import type { XllmError } from "../../errors/base"
 import type { Model } from "../../llama/model"
 import { PrefillBudget } from "./budget"
+import type { AdapterSwitch } from "./adapters/adapter-switch"
+import { AdapterTurns } from "./adapters/adapter-turns"
 import { DemandMeter } from "./growth/demand"
 import { SlotAllocator } from "./cache/slot-allocator"
 import { planSlotSwap } from "./cache/slots"
@@ -37,6 +39,7 @@ export interface TextLoopParts {
   readonly growth: PoolGrowth
   /** Guesses tokens that are checked together; absent: each token is computed alone. */
   readonly speculation?: Speculation | undefined
+  readonly adapters: AdapterSwitch
   /** The error of a conversation that there is no memory for. */
   readonly outOfMemory: (tokens: number) => XllmError
   /** The maximum number of sequences, of which the context may have fewer at first. */
@@ -80,6 +83,8 @@ export class TextLoop {
   readonly #sampler: TokenSampler
   readonly #allocator: SlotAllocator
   readonly #speculation: Speculation | undefined
+  readonly #turns = new AdapterTurns()
+  readonly #adapters: AdapterSwitch
   #stepsWithGaps = 0
 
   constructor(parts: TextLoopParts) {
@@ -99,6 +104,7 @@ export class TextLoop {
     this.#sampler = new TokenSampler(runtime, model, contextLength)
     this.#allocator = new SlotAllocator(runtime)
     this.#speculation = parts.speculation
+    this.#adapters = parts.adapters
   }
 
   /** Is there work to do? */
@@ -236,8 +242,10 @@ export class TextLoop {
     const suspect = running.findLast((sequence) => sequence.suspect)
     const runnable = suspect === undefined ? running : [suspect]
     const streams = runnable.filter((sequence) => sequence.generating).length
-    const guesses = this.#speculation?.plan(runnable, () => this.#draftRoom(runnable, streams)) ?? 0
-    return planStep(runnable, this.#budget.tokens(streams, guesses), this.#mostOutputs)
+    // Streams with other adapters wait too, so they count.
+    const chosen = this.#turns.choose(runnable)
+    const guesses = this.#speculation?.plan(chosen, () => this.#draftRoom(chosen, streams)) ?? 0
+    return planStep(chosen, this.#budget.tokens(streams, guesses), this.#mostOutputs)
   }
 
   #draftRoom(runnable: readonly Sequence[], streams: number): DraftRoom {
@@ -257,6 +265,9 @@ export class TextLoop {
 
   #compute(plan: StepPlan<Sequence>): void {
     const rows = fillBatch(this.#batch, plan.work)
+    const [first] = plan.work
+    if (first !== undefined) this.#adapters.apply(this.#runtime.context, first.sequence.request.adapters)
+    this.#turns.used(plan.promptTokens)
     const startedAt = this.#now()
     const result = this.#runtime.context.decode(this.#batch)
     this.#outbox.counters.decodeCalls++

@@ -1,6 +1,7 @@
 import type { Timings, Usage } from "../../domain/chat"
 import type { Tool } from "../../domain/tools"
 import type { NativeGrammar } from "../../llama/grammar"
+import type { HeldAdapters } from "./adapters/adapter-shelf"
 import type { ReadPrompt } from "./cache/disk/saved-prompts"
 import type { PreparedRequest } from "./prompt/prepared"
 import { Sequence } from "./sequence"
@@ -16,6 +17,8 @@ export interface RunningRequestInput {
   readonly grammar?: NativeGrammar | undefined
   /** The state of its first tokens. */
   readonly saved?: ReadPrompt | undefined
+  /** Taken over. */
+  readonly adapters: HeldAdapters
 }
 
 /** A request that is ready to decode: its choices and their timings. */
@@ -24,6 +27,8 @@ export class RunningRequest implements Disposable {
   readonly prepared: PreparedRequest
   readonly sequences: readonly Sequence[]
   readonly grammar: NativeGrammar | undefined
+  /** Its sequences are computed with them. */
+  readonly adapters: HeldAdapters
   /** Those that its answers may call. */
   readonly tools: readonly Tool[]
   cachedTokens = 0
@@ -42,6 +47,7 @@ export class RunningRequest implements Disposable {
     this.id = input.id
     this.prepared = input.prepared
     this.grammar = input.grammar
+    this.adapters = input.adapters
     this.tools = JSON.parse(input.prepared.answer?.calls?.tools ?? "[]") as readonly Tool[]
     this.#queueMs = input.queueMs
     this.#loadMs = input.loadMs
@@ -107,6 +113,7 @@ export class RunningRequest implements Disposable {
   /** Call when it has ended. */
   [Symbol.dispose](): void {
     this.grammar?.[Symbol.dispose]()
+    this.adapters[Symbol.dispose]()
   }
 
   #reasoningTokens(): number {

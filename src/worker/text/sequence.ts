@@ -1,4 +1,5 @@
 import type { FinishReason, TokenLogprob } from "../../domain/chat"
+import type { AdaptedSequence } from "./adapters/adapter-turns"
 import type { ReadPrompt } from "./cache/disk/saved-prompts"
 import type { CacheablePrompt, Slot } from "./cache/slots"
 import { NO_DRAFT, type DraftStream } from "./draft/stream"
@@ -10,7 +11,7 @@ import type { SequenceSampler } from "./sampling/sequence-sampler"
 import type { Runnable } from "./scheduler"
 
 /** One choice of a request: its tokens, its slot and its output. */
-export class Sequence implements Runnable, CacheablePrompt {
+export class Sequence implements Runnable, AdaptedSequence, CacheablePrompt {
   readonly request: RunningRequest
   readonly choice: number
   /** Created with the first token. */
@@ -91,6 +92,10 @@ export class Sequence implements Runnable, CacheablePrompt {
 
   get generating(): boolean {
     return this.generated > 0 && this.remaining === 1
+  }
+
+  get adapterKey(): string {
+    return this.request.adapters.key
   }
 
   get maxTokens(): number {

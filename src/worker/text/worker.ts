@@ -19,6 +19,8 @@ import type { Embedder } from "../embedding/embedder"
 import { answerAboutTokens, Tokenizer } from "../embedding/tokenizer"
 import { textEmbedder, type TextEmbedderParts } from "../embedding/text-embedder"
 import { endWithParent } from "../lifetime"
+import { AdapterShelf, type HeldAdapters } from "./adapters/adapter-shelf"
+import { AdapterSwitch } from "./adapters/adapter-switch"
 import { fingerprintOf } from "./cache/disk/fingerprint"
 import { PromptKeeper } from "./cache/disk/prompt-keeper"
 import { SavedPrompts } from "./cache/disk/saved-prompts"
@@ -207,6 +209,7 @@ class TextWorker {
   readonly #runtime: Runtime
   readonly #loop: TextLoop
   readonly #memory: MemoryRequests
+  readonly #shelf: AdapterShelf
   readonly #tokenizer: Tokenizer
   readonly #makeEmbedder: () => Embedder
   /** Undefined: no text was to be embedded yet. */
@@ -272,10 +275,26 @@ class TextWorker {
       this.#timing = new BatchTiming(runtime, loaded.model.vocabulary.size, now, (costs) =>
         speculation.measured(costs),
       )
+    const adapters = new AdapterSwitch(loaded.model, counters)
+    this.#shelf = new AdapterShelf({
+      model: name,
+      loaded: loaded.loadedAdapters,
+      own: loaded.ownAdapters,
+      footprintOf: loaded.footprintOf,
+      memory: this.#memory,
+      detach: () => {
+        if (!growth.suspended) adapters.detach(runtime.context)
+      },
+      isBlocked: () => growth.making,
+      counters,
+      lastError: () => this.#library.lastError(),
+      now,
+    })
     this.#loop = new TextLoop({
       ...loaded,
       runtime,
       speculation,
+      adapters,
       outbox: this.#outbox,
       growth,
       outOfMemory: (tokens) => conversationTooLarge(name, plan, tokens, runtime.cache.cellsPerSequence),
@@ -320,15 +339,30 @@ class TextWorker {
     try {
       const prepared = await preparation.prepared
       const startedAt = performance.now()
+      const adapters = await this.#adaptersOf(prepared)
       const saved = await this.#runtime.keeper?.find(prepared)
       const grammar = this.#grammarOf(prepared)
-      if (!this.#preparing.delete(id)) return grammar?.[Symbol.dispose]()
-      this.#loop.submit(new RunningRequest({ id, prepared, queueMs, loadMs, startedAt, saved, grammar }))
+      if (!this.#preparing.delete(id)) {
+        adapters[Symbol.dispose]()
+        return grammar?.[Symbol.dispose]()
+      }
+      const input = { id, prepared, queueMs, loadMs, startedAt, saved, grammar, adapters }
+      this.#loop.submit(new RunningRequest(input))
       void this.#run()
     } catch (error) {
       if (!this.#preparing.delete(id)) return
       this.#outbox.error(id, asXllmError(error))
       this.#outbox.flush()
+    }
+  }
+
+  /** @throws AdapterLoadFailed, NotEnoughMemory */
+  async #adaptersOf(prepared: PreparedRequest): Promise<HeldAdapters> {
+    try {
+      return await this.#shelf.take(prepared.adapters)
+    } catch (error) {
+      this.#grammarOf(prepared)?.[Symbol.dispose]()
+      throw error
     }
   }
 

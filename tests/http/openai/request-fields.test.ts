@@ -142,6 +142,7 @@ const GENERATION: Samples = {
     top_p: 0.5,
     cache_prompt: false,
     cache_salt: "x",
+    lora: [{ name: "x" }],
   },
   ...{
     prediction: { type: "content", content: "x" },
@@ -178,7 +179,6 @@ const GENERATION: Samples = {
   },
   ...{
     json_schema: {},
-    lora: [{ id: 0 }],
     n_indent: 1,
     post_sampling_probs: true,
     reasoning_budget_tokens: 0,

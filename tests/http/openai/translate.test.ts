@@ -405,7 +405,7 @@ describe("messages", () => {
 test.each([
   [{ tools: [{ type: "custom", custom: { name: "f" } }] }, "tools[0]"],
   [{ reasoning_format: "deepseek-legacy" }, "reasoning_format"],
-  [{ lora: [{ id: 0 }] }, "lora"],
+  [{ lora_path: "x" }, "lora_path"],
   [{ modalities: ["text", "audio"] }, "modalities"],
   [{ audio: { voice: "x" } }, "audio"],
   [{ web_search_options: {} }, "web_search_options"],

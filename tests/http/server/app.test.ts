@@ -508,6 +508,8 @@ describe("the server's own routes", () => {
             kv_growths: 6,
             draft_n: 7,
             draft_n_accepted: 8,
+            adapter_switches: 7,
+            adapter_loads: 2,
           },
         },
       ],

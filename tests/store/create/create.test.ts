@@ -118,7 +118,14 @@ REQUIRES 0.14.0`,
     expect(await models.store.resolve("whole")).toMatchObject({
       defaults: { system: "Be brief.", stop: ["a", "b"] },
       parts: [
-        { role: "adapter", name: "lora.gguf", path: models.store.blobs.pathOf(digest), sizeBytes, scale: 1 },
+        {
+          role: "adapter",
+          name: "lora.gguf",
+          path: models.store.blobs.pathOf(digest),
+          sizeBytes,
+          digest,
+          scale: 1,
+        },
       ],
     })
   })

@@ -1,3 +1,4 @@
+import type { AdapterChoice, UsableAdapter } from "../../../src/domain/adapters"
 import type {
   ChatRequest,
   CompletionRequest,
@@ -189,6 +190,21 @@ export class FakeEngine implements Engine {
     const found = (await this.list()).find(({ name }) => name === model)
     if (found === undefined) throw new ModelNotFound(model)
     return found
+  }
+
+  /** Of all models; requests that name others are not refused. */
+  usable: readonly UsableAdapter[] = []
+
+  async adapters(model: string): Promise<readonly UsableAdapter[]> {
+    await this.resolve(model)
+    return this.usable
+  }
+
+  async setAdapters(model: string, choices: readonly AdapterChoice[]): Promise<void> {
+    await this.resolve(model)
+    const scaleOf = (name: string, id: number) =>
+      choices.find(({ adapter }) => adapter === name || adapter === id)?.scale ?? 0
+    this.usable = this.usable.map((one, id) => ({ ...one, scale: scaleOf(one.name, id) }))
   }
 
   async contextLengths(models: readonly ModelSummary[]): Promise<ReadonlyMap<string, ContextLengths>> {
@@ -439,6 +455,8 @@ export const LOADED_TINY: LoadedModel = {
     kvGrowths: 6,
     draftTokens: 7,
     draftTokensAccepted: 8,
+    adapterSwitches: 7,
+    adapterLoads: 2,
   },
 }
 

@@ -183,6 +183,8 @@ function counters(): WorkerCounters {
     kvGrowths: 0,
     draftTokens: 0,
     draftTokensAccepted: 0,
+    adapterSwitches: 0,
+    adapterLoads: 0,
   }
 }
 

@@ -1,5 +1,6 @@
 import { statSync } from "node:fs"
 import { basename } from "node:path"
+import type { AppliedAdapter } from "../../../src/domain/adapters"
 import type { AttachedPart } from "../../../src/domain/attached-parts"
 import { type GgufTensor, writeGguf } from "./gguf-writer"
 import { mulberry } from "./mulberry"
@@ -52,4 +53,9 @@ export function writeTinyAdapter(path: string, options: TinyAdapterOptions = {})
 /** An adapter's file as the store hands it to a worker. */
 export function adapterPart(path: string, scale = 1): AttachedPart {
   return { role: "adapter", name: basename(path), path, sizeBytes: statSync(path).size, scale }
+}
+
+/** An adapter's file as the engine hands it to a worker with a request. */
+export function appliedAdapter(path: string, scale = 1): AppliedAdapter {
+  return { name: basename(path, ".gguf"), path, sizeBytes: statSync(path).size, key: path, scale }
 }

@@ -373,6 +373,8 @@ export class RealWorker implements AsyncDisposable {
       kvGrowths: after.kvGrowths - before.kvGrowths,
       draftTokens: after.draftTokens - before.draftTokens,
       draftTokensAccepted: after.draftTokensAccepted - before.draftTokensAccepted,
+      adapterSwitches: after.adapterSwitches - before.adapterSwitches,
+      adapterLoads: after.adapterLoads - before.adapterLoads,
     }
   }
 
@@ -439,4 +441,6 @@ const NO_COUNTERS: WorkerCounters = {
   kvGrowths: 0,
   draftTokens: 0,
   draftTokensAccepted: 0,
+  adapterSwitches: 0,
+  adapterLoads: 0,
 }

@@ -159,7 +159,9 @@ describe("attached parts", () => {
 
   test("that are for another model fail the load, and are named", async () => {
     const foreign = writeTinyAdapter(join(folder.path, "foreign.gguf"), { dim: 32 })
-    expect(startWith([adapterPart(foreign)])).rejects.toThrow("llama.cpp refused its adapter 'foreign.gguf'")
+    await expect(startWith([adapterPart(foreign)])).rejects.toThrow(
+      "its adapter 'foreign.gguf' changes 'blk.0.attn_q.weight' of 32 × 32, and that of 'm' has 64 × 64",
+    )
   })
 
   test("whose file is missing or was changed fail the load, by role and name", async () => {

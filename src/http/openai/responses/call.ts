@@ -1,6 +1,7 @@
 import type { ChatRequest, OutputConstraint, ReasoningOptions } from "../../../domain/chat"
 import { InvalidRequest, Unsupported } from "../../../errors/request"
 import { COUNTS, NUMBERS, TEXTS } from "../../../limits"
+import { readAdapters } from "../../read/adapters"
 import { defined, Fields } from "../../read/fields"
 import type { HeaderOptions } from "../../read/headers"
 import type { JsonObject } from "../../read/body/json-body"
@@ -113,6 +114,7 @@ export function toResponsesCall(
       returnProgress: false,
       sampling: readSampling(fields),
       ...defined({
+        lora: readAdapters(fields),
         maxTokens: fields.integer("max_output_tokens", { ...NUMBERS.tokens, min: 1 }),
         topLogprobs: readTopLogprobs(fields, include),
         output: readFormat(fields),

@@ -20,6 +20,15 @@ export async function readJsonObject(
   request: Request,
   limitBytes: number = BODY_BYTES.other,
 ): Promise<JsonObject> {
+  const value = await readJson(request, limitBytes)
+  if (!isJsonObject(value))
+    throw new InvalidRequest(`the request body must be a JSON object, got ${kindOf(value)}`)
+  requestContextOf(request).logModelName(value["model"])
+  return value
+}
+
+/** Reads the request's body as JSON of any kind. @throws as {@link readJsonObject} */
+export async function readJson(request: Request, limitBytes: number = BODY_BYTES.other): Promise<unknown> {
   checkContentType(request.headers.get("content-type"))
   const bytes = await readBytes(request, limitBytes)
   await checkShape(bytes)
@@ -27,11 +36,7 @@ export async function readJsonObject(
   // Decoding and parsing are both slow for a long text.
   if (bytes.length > LONG_BYTES) await breathe()
   if (isBlank(text)) throw new InvalidRequest("the request body is empty; it must be a JSON object")
-  const value = parseJson(text)
-  if (!isJsonObject(value))
-    throw new InvalidRequest(`the request body must be a JSON object, got ${kindOf(value)}`)
-  requestContextOf(request).logModelName(value["model"])
-  return value
+  return parseJson(text)
 }
 
 /** From this size on, decoding and parsing are separate steps that yield to other requests. */

@@ -131,6 +131,8 @@ export interface LoadedModelBody {
     /** Guessed tokens that were checked, and those that were right. */
     readonly draft_n: number
     readonly draft_n_accepted: number
+    readonly adapter_switches: number
+    readonly adapter_loads: number
   }
 }
 
@@ -179,6 +181,8 @@ export function toLoadedModelBody(model: LoadedModel): LoadedModelBody {
       kv_growths: model.counters.kvGrowths,
       draft_n: model.counters.draftTokens,
       draft_n_accepted: model.counters.draftTokensAccepted,
+      adapter_switches: model.counters.adapterSwitches,
+      adapter_loads: model.counters.adapterLoads,
     },
   }
 }

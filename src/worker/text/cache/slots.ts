@@ -1,3 +1,4 @@
+import { adapterSetKey, type AppliedAdapter } from "../../../domain/adapters"
 import { commonPrefix, type PlacedMedia, positionOf } from "../prompt/cells"
 
 /** What a cached prefix is found by. */
@@ -276,14 +277,17 @@ function longestRun(slots: readonly Slot[]): readonly Slot[] {
   return best
 }
 
-/** What the cells of a request depend on besides its tokens. */
+/** What the cells of a request depend on besides its tokens; empty without owner, salt and adapters of its own. */
 export function cacheKeyOf({
   cacheOwner,
   cacheSalt,
+  adapters,
 }: {
   readonly cacheOwner?: string | undefined
   readonly cacheSalt?: string | undefined
+  readonly adapters?: readonly AppliedAdapter[] | undefined
 }): string {
-  if (cacheOwner === undefined && cacheSalt === undefined) return ""
-  return Bun.SHA256.hash(JSON.stringify([cacheOwner ?? null, cacheSalt ?? null]), "hex")
+  if (cacheOwner === undefined && cacheSalt === undefined && adapters === undefined) return ""
+  const set = adapters === undefined ? [] : [adapterSetKey(adapters)]
+  return Bun.SHA256.hash(JSON.stringify([cacheOwner ?? null, cacheSalt ?? null, ...set]), "hex")
 }

@@ -1,4 +1,4 @@
-import { type Adapter, applyAdapters } from "../../../llama/adapter"
+import { applyAdapters, type ScaledAdapter } from "../../../llama/adapter"
 import { Context, type ContextOptions, type PendingContext } from "../../../llama/context"
 import type { Model } from "../../../llama/model"
 import type { PoolShape } from "../cache/growth"
@@ -7,7 +7,8 @@ export interface ContextFactoryParts {
   readonly model: Model
   /** What the contexts have in common. */
   readonly options: Omit<ContextOptions, keyof PoolShape>
-  readonly adapters: readonly { readonly adapter: Adapter; readonly scale: number }[]
+  /** Those that belong to the model. */
+  readonly adapters: readonly ScaledAdapter[]
 }
 
 /** Makes the contexts of a model, which differ in their pools of cells only. */
@@ -45,7 +46,8 @@ export class ContextFactory {
 
   /** Applies the model's adapters to another context of it. */
   adapt(context: Parameters<typeof applyAdapters>[0]): void {
-    applyAdapters(context, this.#parts.model, this.#parts.adapters)
+    const { adapters, model } = this.#parts
+    if (adapters.length > 0) applyAdapters(context, model, adapters)
   }
 
   #optionsOf({ layout, cells, sequences }: PoolShape): ContextOptions {

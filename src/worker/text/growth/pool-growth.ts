@@ -85,6 +85,11 @@ export class PoolGrowth {
     return this.#state.is !== "resting"
   }
 
+  /** Is a context being made on another thread? */
+  get making(): boolean {
+    return this.#state.is === "making" && !this.#state.pending.done
+  }
+
   /** There is no context to compute with until the new one is made. */
   get suspended(): boolean {
     return this.#state.is === "making" && this.#state.saved !== undefined

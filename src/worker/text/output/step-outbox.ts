@@ -16,6 +16,8 @@ export function noCounters(): MutableCounters {
     kvGrowths: 0,
     draftTokens: 0,
     draftTokensAccepted: 0,
+    adapterSwitches: 0,
+    adapterLoads: 0,
   }
 }
 

@@ -1,3 +1,4 @@
+import type { AppliedAdapter } from "../../../domain/adapters"
 import type { SamplingParameters, SpeculationOptions } from "../../../domain/chat"
 import type { GrammarShare } from "../../../llama/grammar"
 import type { ControlToken } from "../../../prompt/tools/control-tokens"
@@ -125,6 +126,8 @@ export interface PreparedRequest extends PromptCells {
   readonly speculation?: SpeculationOptions
   /** The tokens of the text that the client expects. */
   readonly prediction?: Int32Array
+  /** Absent: the model's own. */
+  readonly adapters?: readonly AppliedAdapter[]
   readonly constraint?: PreparedConstraint
   readonly answer?: PreparedAnswer
 }

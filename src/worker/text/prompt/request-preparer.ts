@@ -101,8 +101,8 @@ export class RequestPreparer {
       logprobsAfterSampling: request.logprobsAfterSampling === true,
       scoresPrompt,
       usesCache: request.cachePrompt && !scoresPrompt,
-      // The adapters of a model are the same for all its requests.
       cacheKey: cacheKeyOf(request),
+      ...(request.adapters !== undefined && { adapters: request.adapters }),
       checkpoints: this.#parts.needsCheckpoints ? this.#parts.builder.checkpoints(request, prompt) : [],
       returnProgress: request.returnProgress,
       ...(request.slot !== undefined && { slot: request.slot }),
@@ -278,7 +278,6 @@ function isJson({ output }: GenerationRequest): boolean {
   return output?.type === "schema" || output?.type === "json"
 }
 
-/** Whose cached prefixes a request shares; empty: those of all without owner and salt. */
 function randomSeed(): number {
   return crypto.getRandomValues(new Uint32Array(1))[0] ?? 0
 }
