@@ -12,6 +12,7 @@ import { locateLlama } from "../../src/native/llama-files"
 import { Constraint, type ConstraintWork } from "../../src/worker/text/sampling/constraint"
 import { effectiveSampling, modelDefaults } from "../../src/worker/text/sampling/sampling"
 import { SequenceSampler } from "../../src/worker/text/sampling/sequence-sampler"
+import { TokenIndex } from "../../src/worker/text/sampling/token-index"
 import type { TokenRule } from "../../src/worker/text/sampling/token-rule"
 import { BenchFailure } from "../failure"
 import { percentile } from "../statistics"
@@ -108,6 +109,8 @@ function measureSchema(
   const startedAt = performance.now()
   const source = toGbnf(compileSchema(schema).grammar)
   using grammar = NativeGrammar.compile(library, vocabulary.share(), source) ?? refused(name)
+  // Made once for each model, with its first grammar.
+  TokenIndex.of(vocabulary)
   const compileMs = performance.now() - startedAt
   const times: number[] = []
   let [checks, candidates] = [0, 0]

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { parseGbnf } from "../../src/grammar/gbnf/parse"
 import { toGbnf } from "../../src/grammar/print"
+import { Reader } from "../../src/grammar/reader"
 import { compileSchema } from "../../src/grammar/schema/compile"
 import { matches } from "../support/grammar-match"
 import { SCHEMA_CASES } from "./schema-cases"
@@ -25,6 +26,21 @@ describe("a schema", () => {
     expect(unenforced).toEqual([])
     for (const document of each.invalid)
       expect([document, matches(grammar, document)]).toEqual([document, false])
+  })
+
+  test("of many optional properties is read in few ways between them, and where their names begin alike", () => {
+    const names = Array.from({ length: 100 }, (_, index) => `field_${index}`)
+    const properties = Object.fromEntries(names.map((name) => [name, { type: "integer" }]))
+    const grammar = grammarOf({ type: "object", properties })
+    const reader = new Reader(grammar.rules)
+    let ways = reader.startOf({ type: "rule", name: "root" })
+    const most = Array.from('{"field_0": 1, "field_', (character) => {
+      ways = reader.after(ways, character.codePointAt(0) ?? 0)
+      return ways.size
+    })
+    // Only after the common beginning are there as many as there are names.
+    expect(Math.max(...most.slice(0, -1).filter((_, at) => at !== '{"field_'.length - 1))).toBeLessThan(10)
+    expect(ways.size).toBe(99)
   })
 
   test("of many values is read value by value only where they differ", () => {

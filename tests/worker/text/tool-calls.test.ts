@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test"
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { join } from "node:path"
 import type { ChatRequest } from "../../../src/domain/chat"
 import type { Tool, ToolUse } from "../../../src/domain/tools"
@@ -264,6 +264,59 @@ test("thinking comes before a call that is forced", async () => {
   expect(checkCalls(run, tools)).toBe(1)
   const silent = await worker.run(asking(tools, { reasoning: { isEnabled: false } }))
   expect(silent.parts().map(({ part }) => part)).toEqual(["tool-call"])
+})
+
+describe("several answers with probabilities, seeds and a budget for the thinking", () => {
+  const BUDGET = 6
+  const CHOICES = [0, 1]
+  let worker: RealWorker
+  beforeAll(async () => {
+    worker = await RealWorker.start(model("thinking"), { settings: SETTINGS })
+  })
+  afterAll(() => worker[Symbol.asyncDispose]())
+
+  test.each<readonly [string, Partial<ToolUse>, Partial<ChatRequest>]>([
+    ["calls that are forced", {}, {}],
+    ["one call that is named", { callable: ["clock"], isParallel: false }, {}],
+    ["calls that are free", { choice: "auto" }, {}],
+    ["calls or a schema", { choice: "auto" }, { output: { type: "json" } }],
+    ["no thinking", {}, { reasoning: { isEnabled: false } }],
+    ["a ban of most tokens", {}, { minTokens: 20 }],
+  ])("with %s", async (_name, options, request) => {
+    const tools = use([WEATHER, CLOCK], options)
+    const wanted = asking(tools, {
+      n: CHOICES.length,
+      topLogprobs: 2,
+      reportsTokens: true,
+      reasoning: { budgetTokens: BUDGET },
+      sampling: { temperature: 1, seed: 5 },
+      maxTokens: 120,
+      ...request,
+    })
+    const runs = await worker.runAll([wanted, wanted])
+    for (const run of runs) {
+      expect(run.error).toBeUndefined()
+      let tokens = 0
+      for (const choice of CHOICES) {
+        checkCalls(run, tools, choice)
+        const { reason, completionTokens } = run.finish(choice)
+        tokens += completionTokens
+        // The token that ends an answer has no text, and what is cut may have a part without any.
+        const shown = run.logprobs(choice).length
+        expect(shown).toBeLessThanOrEqual(completionTokens)
+        if (reason !== "length") expect(shown).toBeGreaterThanOrEqual(completionTokens - 1)
+        for (const { logprob, top } of run.logprobs(choice)) {
+          expect(logprob).toBeLessThanOrEqual(1e-3)
+          expect(top.length).toBeLessThanOrEqual(2)
+        }
+      }
+      expect(run.done.usage.completionTokens).toBe(tokens)
+    }
+    // The ids of calls are all different.
+    const textsOf = (run: Run): unknown =>
+      CHOICES.map((choice) => run.parts(choice).map(({ part, text }) => [part, text]))
+    expect(runs.map(textsOf)[1]).toEqual(runs.map(textsOf)[0])
+  })
 })
 
 test("calls go on after a pause as if there had been none", async () => {

@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { closeSync, openSync } from "node:fs"
 import { join } from "node:path"
+import { foldSeed } from "../../../../src/lib/fold-seed"
 import { Batch } from "../../../../src/llama/batch"
 import { Context } from "../../../../src/llama/context"
 import { Library } from "../../../../src/llama/library"
 import { Model } from "../../../../src/llama/model"
+import { Sampler } from "../../../../src/llama/sampler"
 import { locateLlama } from "../../../../src/native/llama-files"
 import type { PreparedSampling } from "../../../../src/worker/text/prompt/prepared"
 import { effectiveSampling, modelDefaults } from "../../../../src/worker/text/sampling/sampling"
@@ -108,6 +110,31 @@ test("a token that is ruled out or biased away is not chosen", () => {
   expect(chosen({ temperature: 0, bias })).not.toBe(expected)
   logits()
   expect(chosen({ temperature: 0 }, [expected])).not.toBe(expected)
+})
+
+test.each<Partial<PreparedSampling>>([
+  {},
+  { topK: 5, temperature: 1.5 },
+  { topK: 400, topP: 1, minP: 0 },
+  { topK: 1024, typicalP: 0.9, xtcProbability: 0.5 },
+])("with %j the token is the one that llama.cpp chooses from the whole vocabulary", (parameters) => {
+  const defaults = effectiveSampling(
+    modelDefaults(() => undefined),
+    {},
+    512,
+  )
+  const seeds = Array.from({ length: 20 }, (_, index) => index + 1)
+  const ofAll = seeds.map((seed) => {
+    logits()
+    using native = new Sampler(model, { ...defaults, ...parameters }, foldSeed(seed))
+    return native.sample(context, PROMPT.length - 1)
+  })
+  const ofLikeliest = seeds.map((seed) => {
+    logits()
+    return chosen({ ...parameters, seed })
+  })
+  expect(ofLikeliest).toEqual(ofAll)
+  expect(new Set(ofAll).size).toBeGreaterThan(1)
 })
 
 test("choices count the seed up", () => {
