@@ -273,6 +273,7 @@ export class TextLoop {
     this.#outbox.used(this.#usageOf(plan))
     if (isUsual) this.#budget.observe(plan.decodeCount, plan.promptTokens, this.#now() - startedAt)
     for (const { sequence } of plan.work) this.#emit.progress(sequence)
+    for (const draft of drafts ?? []) draft.begin()
     this.#takeAll(rows)
     for (const draft of drafts ?? []) draft.settle(cache, this.#outbox.counters)
   }
@@ -328,6 +329,10 @@ export class TextLoop {
     if (sequence.generated === 0) this.#promptDone(sequence)
     if (choice === undefined) return this.#finish(sequence, "length")
     const { token, logprob } = choice
+    if (token === sequence.draft[sequence.draftRight]) {
+      sequence.draftRight++
+      sequence.request.accepted++
+    }
     this.#outbox.counters.tokensGenerated++
     const isStop = prepared.stopTokens.includes(token)
     if (this.#sampler.endsGeneration(token) || (isStop && !prepared.keepsStop)) {

@@ -28,15 +28,20 @@ export class CheckedDraft {
     return draft.length === 0 || slot === undefined ? undefined : new CheckedDraft(sequence, slot, cache)
   }
 
+  /** Call when it was computed, before its tokens are taken: the last of them may end the request. */
+  begin(): void {
+    const { draft, request } = this.#sequence
+    this.#sequence.draftRight = 0
+    request.drafted += draft.length
+  }
+
   /** Call after its tokens are taken: removes the cells of guesses that were wrong or not reached. */
   settle(cache: KvCache, counters: MutableCounters): void {
-    const { draft, tokens, media, request } = this.#sequence
+    const { draft, tokens, media } = this.#sequence
     let right = 0
     while (right < draft.length && tokens[this.#start + right] === draft[right]) right++
-    count(counters, draft.length, right)
-    this.#sequence.stream?.checked(draft.length, right)
-    request.drafted += draft.length
-    request.accepted += right
+    count(counters, draft.length, this.#sequence.draftRight)
+    this.#sequence.stream?.checked(draft.length, this.#sequence.draftRight)
     const length = this.#start + right
     cache.rollback(this.#slot, length, positionOf(media, length), this.#mark)
     this.#sequence.draft = NO_DRAFT
