@@ -60,8 +60,8 @@ class TimedRule implements TokenRule {
     return this.#rule.fitting(tokens)
   }
 
-  narrow(logits: Float32Array, banned: ReadonlyMap<number, number>): void {
-    this.#timed(() => this.#rule.narrow(logits, banned))
+  narrow(logits: Float32Array, banned: ReadonlyMap<number, number>): readonly number[] {
+    return this.#timed(() => this.#rule.narrow(logits, banned))
   }
 
   #timed<T>(work: () => T): T {

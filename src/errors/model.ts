@@ -158,15 +158,3 @@ export class ModelExists extends XllmError {
     super("model_exists", 409, `a model '${model}' already exists; ${hint}`, { param: "model" })
   }
 }
-
-/** A model could not be written in another quantization. */
-export class QuantizationFailed extends XllmError {
-  /** `reason`: as far as it is known, with what to do about it */
-  constructor(file: string, type: string, reason: string, lastLines: readonly string[] = []) {
-    super(
-      "quantization_failed",
-      400,
-      `${file} cannot be quantized to ${type}: ${reason}${lastOutput(lastLines)}`,
-    )
-  }
-}

@@ -213,32 +213,6 @@ int32_t xllm_check(void) {
          expect(c.params.no_perf == 1 && c.params.swa_full == 1 && c.params.kv_unified == 0, "llama_context_params flags");
 }
 
-/* llama_model_quantize_params, which only quantizing needs. */
-struct quantize_params {
-  int32_t nthread, ftype, output_tensor_type, token_embedding_type;
-  boolean allow_requantize, quantize_output_tensor, only_copy, pure, keep_split, dry_run;
-  void *imatrix, *kv_overrides, *tt_overrides, *prune_layers;
-  size_t max_buf_size;
-};
-
-/* Writes the default parameters for quantizing to `out`, 64 bytes. Returns 0 if the library's are laid out otherwise. */
-int32_t xllm_quantize_params(void *out) {
-  void *llama = dlopen(0, RTLD_NOW);
-  struct quantize_params (*defaults)(void) = 0;
-  union {
-    struct quantize_params params;
-    unsigned char bytes[PROBE];
-  } q;
-  if (!bind_symbol(llama, "llama_model_quantize_default_params", (void **)&defaults)) return 0;
-  memset(q.bytes, 0xAA, PROBE);
-  q.params = defaults();
-  memcpy(out, &q.params, sizeof q.params);
-  return expect(sizeof(struct quantize_params) == 64 && untouched(q.bytes, 64), "the size of llama_model_quantize_params") &&
-         expect(q.params.ftype == 7 && q.params.output_tensor_type == 43 && q.params.token_embedding_type == 43 &&
-                    q.params.quantize_output_tensor == 1 && q.params.dry_run == 0 && q.params.tt_overrides == 0,
-                "llama_model_quantize_params");
-}
-
 /* ------------------------------------------------------------------------------------ log and progress frames */
 
 static int frame_fd = 2;

@@ -24,7 +24,6 @@ export const shimSymbols = {
   xllm_context_abandon: { args: ["ptr"], returns: "void" },
   xllm_decode: { args: ["ptr", "i32", "ptr", "ptr", "ptr", "ptr", "ptr"], returns: "i32" },
   xllm_sampler_chain_new: { args: [], returns: "ptr" },
-  xllm_quantize_params: { args: ["ptr"], returns: "i32" },
   xllm_threadpool_new: { args: ["i32", "i32"], returns: "ptr" },
   xllm_threadpool_free: { args: ["ptr"], returns: "void" },
   xllm_threadpool_attach: { args: ["ptr", "ptr", "ptr"], returns: "void" },
@@ -52,7 +51,6 @@ export const ggmlSymbols = {
 export const llamaSymbols = {
   llama_version: { args: [], returns: "cstring" },
   llama_backend_init: { args: [], returns: "void" },
-  llama_model_quantize: { args: ["cstring", "cstring", "ptr"], returns: "u32" },
   // model
   llama_model_free: { args: ["ptr"], returns: "void" },
   llama_model_get_vocab: { args: ["ptr"], returns: "ptr" },

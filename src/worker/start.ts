@@ -20,8 +20,6 @@ export async function startWorker(kind: string, rest: readonly string[]): Promis
       return (await import("./diffusion/exec")).execSidecar(rest)
     case "probe":
       return (await import("./probe")).runProbeWorker()
-    case "quantize":
-      return (await import("./quantize")).runQuantizeWorker()
     default:
       throw new UsageError(`there is no worker of kind '${kind}'`)
   }

@@ -114,15 +114,6 @@ export function tensorType(id: number): GgufTensorType {
   return TENSOR_TYPE_BY_ID.get(id) ?? { name: `type ${id}`, blockElements: 0, blockBytes: 0 }
 }
 
-const TENSOR_TYPE_IDS: ReadonlyMap<string, number> = new Map(
-  TENSOR_TYPES.map(([id, name]) => [name.toUpperCase(), id]),
-)
-
-/** The number of the tensor type with that name, in any case; undefined: there is none. */
-export function tensorTypeId(name: string): number | undefined {
-  return TENSOR_TYPE_IDS.get(name.toUpperCase())
-}
-
 /** `general.file_type` (llama.h's `llama_ftype`) as the names under which files are published. */
 export const FILE_TYPE_NAMES: ReadonlyMap<number, string> = new Map([
   [0, "F32"],

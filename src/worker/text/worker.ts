@@ -8,6 +8,7 @@ import { KvCacheLost } from "../../errors/engine"
 import { PromptFolder } from "../../kv-disk/folder"
 import { NativeGrammar } from "../../llama/grammar"
 import { type Library, LLAMA_BUILD } from "../../llama/library"
+import type { Vocabulary } from "../../llama/vocabulary"
 import { systemMemory } from "../../lib/system/system-memory"
 import { locateLlama } from "../../native/llama-files"
 import { FRAME_START, type FromTextWorker, type ToTextWorker, type ToWorker } from "../../protocol/messages"
@@ -21,6 +22,7 @@ import { endWithParent } from "../lifetime"
 import { fingerprintOf } from "./cache/disk/fingerprint"
 import { PromptKeeper } from "./cache/disk/prompt-keeper"
 import { SavedPrompts } from "./cache/disk/saved-prompts"
+import { SlotActions } from "./cache/disk/slot-actions"
 import { cutsBack } from "./cache/slots"
 import { BatchTiming } from "./draft/batch-timing"
 import { draftRangeOf } from "./draft/settings"
@@ -38,6 +40,7 @@ import { RunningRequest } from "./request"
 import { RestTimer } from "./rest-timer"
 import type { Runtime } from "./runtime"
 import { modelDefaults } from "./sampling/sampling"
+import { TokenIndex } from "./sampling/token-index"
 import { ThreadGovernor } from "./threads"
 
 /** Interval of heartbeats while a worker waits for the CPU lease, in ms. */
@@ -187,6 +190,7 @@ class TextWorker {
   readonly #name: string
   readonly #prompts: PromptClient
   readonly #library: Library
+  readonly #vocabulary: Vocabulary
   readonly #send: (message: FromTextWorker) => void
   readonly #outbox: StepOutbox
   readonly #runtime: Runtime
@@ -199,6 +203,7 @@ class TextWorker {
   /** Requests whose prompts are still being prepared. */
   readonly #preparing = new Map<number, Preparation>()
   readonly #lease: CpuLease | undefined
+  readonly #slotActions: SlotActions
   #looping = false
   #isEnding = false
   readonly #restTimer = new RestTimer(() => {
@@ -226,6 +231,7 @@ class TextWorker {
     this.#name = name
     this.#prompts = prompts
     this.#library = loaded.model.library
+    this.#vocabulary = loaded.model.vocabulary
     prompts.onDropped = (prepared) => this.#grammarOf(prepared)?.[Symbol.dispose]()
     this.#send = send
     this.#tokenizer = tokenizer
@@ -265,6 +271,14 @@ class TextWorker {
       slots: plan.slots,
       now,
     })
+    this.#slotActions = new SlotActions({
+      runtime,
+      saved,
+      isSuspended: () => this.#loop.suspended,
+      slots: plan.slots,
+      contextLength: loaded.contextLength,
+      now,
+    })
     this.#idleTimer.start()
   }
 
@@ -278,6 +292,8 @@ class TextWorker {
         return void this.#render(message)
       case "tokens":
         return void answerAboutTokens(this.#tokenizer, message.id, message.request).then(this.#send)
+      case "slot":
+        return void this.#actOnSlot(message)
       case "memory-answer":
         return this.#memory.answer(message.id, message.granted)
       default:
@@ -306,7 +322,9 @@ class TextWorker {
   }
 
   #grammarOf({ constraint }: PreparedRequest): NativeGrammar | undefined {
-    return constraint && NativeGrammar.fromShare(this.#library, constraint.grammar)
+    if (constraint === undefined) return undefined
+    TokenIndex.adopt(this.#vocabulary, constraint.index)
+    return NativeGrammar.fromShare(this.#library, constraint.grammar)
   }
 
   /** Computes no more, and writes prompts to disk until `signal`. */
@@ -320,9 +338,22 @@ class TextWorker {
     this.#preparing.get(id)?.forget()
     this.#preparing.delete(id)
     this.#loop.cancel(id)
+    this.#slotActions.cancel(id)
     this.#embedder?.cancel(id)
     // The parent waits for confirmation that the slots are free.
     this.#outbox.flush()
+  }
+
+  async #actOnSlot({ id, request }: Extract<ToTextWorker, { type: "slot" }>): Promise<void> {
+    // Files may be large, and disks slow.
+    const heartbeats = setInterval(() => this.#outbox.flush(), SIGN_OF_LIFE_MS)
+    try {
+      this.#send({ type: "slot", id, result: await this.#slotActions.run(id, request) })
+    } catch (error) {
+      this.#send({ type: "render-failed", id, error: asXllmError(error).toWire() })
+    } finally {
+      clearInterval(heartbeats)
+    }
   }
 
   async #render({ id, request }: Render): Promise<void> {
@@ -345,6 +376,7 @@ class TextWorker {
         this.#lease === undefined || this.#lease.tryTake() ? 0 : await this.#waitForTurn(this.#lease)
       const isComputed = this.#attempt(() => this.#step(waitedMs))
       this.#lease?.giveBack()
+      this.#slotActions.settle()
       if (isComputed) await new Promise((resolve) => setImmediate(resolve))
       else await Bun.sleep(WAITING_MS)
     }

@@ -82,7 +82,11 @@ export class TriggeredRule implements TokenRule {
     return this.#constraint?.fitting(tokens) ?? tokens.length
   }
 
-  narrow(logits: Float32Array, banned: ReadonlyMap<number, number>, refused: number | undefined): void {
+  narrow(
+    logits: Float32Array,
+    banned: ReadonlyMap<number, number>,
+    refused: number | undefined,
+  ): readonly number[] | void {
     if (this.#constraint !== undefined) return this.#constraint.narrow(logits, banned)
     if (refused !== undefined) logits[refused] = Number.NEGATIVE_INFINITY
     const next = ++this.#refusals > MOST_REFUSALS ? this.#rest()[0] : undefined
