@@ -163,7 +163,7 @@ export function loadText(
       prefillThreads: threads.prefill,
       vocabularySize: model.vocabulary.size,
       fillInTheMiddle: model.vocabulary.fillInTheMiddle !== undefined,
-      speculation: describeSpeculation(settings, cache.traits, draft !== undefined),
+      speculation: describeSpeculation(settings, cache.traits, kv.bytesPerSequence, draft !== undefined),
     },
   }
 }

@@ -249,7 +249,7 @@ export class TextLoop {
   }
 
   #draftRoom(runnable: readonly Sequence[], streams: number): DraftRoom {
-    const { layout, cellsPerSequence } = this.#runtime.cache
+    const { layout, cellsPerSequence, traits } = this.#runtime.cache
     const prompts = runnable.reduce((sum, each) => sum + (each.generating ? 0 : each.remaining), 0)
     const isScored = runnable.some(({ scoresPrompt }) => scoresPrompt)
     return {
@@ -257,6 +257,7 @@ export class TextLoop {
       // A prompt whose every token is scored takes all outputs that are left.
       outputs: isScored ? 0 : outputsBeside(runnable, this.#mostOutputs),
       isSplit: layout === "split",
+      recomputes: !traits.trims,
       cells: Math.min(cellsPerSequence, this.#contextLength),
     }
   }
@@ -268,6 +269,11 @@ export class TextLoop {
     const [first] = plan.work
     if (first !== undefined) this.#adapters.apply(this.#runtime.context, first.sequence.request.adapters)
     this.#turns.used(plan.promptTokens)
+    const isUsual = plan.draftTokens === 0
+    const { cache } = this.#runtime
+    const drafts = isUsual
+      ? undefined
+      : plan.work.flatMap(({ sequence }) => CheckedDraft.of(sequence, cache) ?? [])
     const startedAt = this.#now()
     const result = this.#runtime.context.decode(this.#batch)
     this.#outbox.counters.decodeCalls++
@@ -276,12 +282,11 @@ export class TextLoop {
     if (result === "failed") return this.#recovery.isolate(plan.work)
     this.#advance(plan)
     this.#outbox.used(this.#usageOf(plan))
-    const isUsual = plan.draftTokens === 0
     if (isUsual) this.#budget.observe(plan.decodeCount, plan.promptTokens, this.#now() - startedAt)
     for (const { sequence } of plan.work) this.#emit.progress(sequence)
-    const drafts = isUsual ? undefined : plan.work.flatMap(({ sequence }) => CheckedDraft.of(sequence) ?? [])
+    for (const draft of drafts ?? []) draft.begin()
     this.#takeAll(rows)
-    for (const draft of drafts ?? []) draft.settle(this.#runtime.cache, this.#outbox.counters)
+    for (const draft of drafts ?? []) draft.settle(cache, this.#outbox.counters)
   }
 
   #advance(plan: StepPlan<Sequence>): void {
@@ -335,6 +340,10 @@ export class TextLoop {
     if (sequence.generated === 0) this.#promptDone(sequence)
     if (choice === undefined) return this.#finish(sequence, "length")
     const { token, logprob } = choice
+    if (token === sequence.draft[sequence.draftRight]) {
+      sequence.draftRight++
+      sequence.request.accepted++
+    }
     this.#outbox.counters.tokensGenerated++
     const isStop = prepared.stopTokens.includes(token)
     if (this.#sampler.endsGeneration(token) || (isStop && !prepared.keepsStop)) {

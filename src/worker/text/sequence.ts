@@ -35,6 +35,8 @@ export class Sequence implements Runnable, AdaptedSequence, CacheablePrompt {
   finished = false
   /** The guessed tokens that its next step checks. */
   draft: readonly number[] = NO_DRAFT
+  /** How many of the draft's tokens were right, as far as they are taken. */
+  draftRight = 0
   /** What guesses its tokens; undefined: nothing, or not yet. */
   stream: DraftStream | undefined
   /** Is it known whether its tokens are to be guessed? */

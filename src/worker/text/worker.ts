@@ -28,8 +28,8 @@ import { SlotActions } from "./cache/disk/slot-actions"
 import { cutsBack } from "./cache/slots"
 import { BatchTiming } from "./draft/batch-timing"
 import { draftRangeOf } from "./draft/settings"
-import { ModelGuesser } from "./draft/model-guesser"
-import { type GuessingModel, Speculation } from "./draft/speculation"
+import { guessingModelOf } from "./draft/model-guesser"
+import { Speculation } from "./draft/speculation"
 import { type LoadedText, loadText } from "./load"
 import { TextLoop } from "./loop"
 import { MemoryRequests } from "./growth/memory-requests"
@@ -164,17 +164,6 @@ function savedPrompts(
   })
 }
 
-function guessingModel(
-  { draft, model }: LoadedText,
-  runtime: Runtime,
-  slots: number,
-  now: () => number,
-): GuessingModel | undefined {
-  if (draft === undefined) return undefined
-  const guesser = new ModelGuesser(draft, runtime, slots, now)
-  return { guesser, share: draft.model.sizeBytes / model.sizeBytes }
-}
-
 /** The parent logs lines of this level. */
 function writeWarning(text: string): void {
   writeSync(STDERR, `${FRAME_START}L4 ${text.replaceAll("\n", " ")}\n`)
@@ -269,7 +258,7 @@ class TextWorker {
       })
     const growth = new PoolGrowth({ ...loaded, runtime, memory: this.#memory, plan, counters, now })
     const speculation = loaded.info.speculation.isOn
-      ? new Speculation(draftRangeOf(settings), batchCosts, guessingModel(loaded, runtime, plan.slots, now))
+      ? new Speculation(draftRangeOf(settings), batchCosts, guessingModelOf(loaded, runtime, plan.slots, now))
       : undefined
     if (speculation !== undefined && batchCosts === undefined)
       this.#timing = new BatchTiming(runtime, loaded.model.vocabulary.size, now, (costs) =>
@@ -430,21 +419,13 @@ class TextWorker {
     this.#idleTimer.start()
   }
 
-  /** Finds out what batches cost, one after another while nothing else is to be computed. */
+  /** Finds out what batches cost, while nothing else is to be computed. */
   async #measure(): Promise<void> {
     const { context, threads } = this.#runtime
     const isIdle = (): boolean => !this.#looping && !this.#isEnding && !this.#loop.suspended
     if (this.#timing?.isOpen !== true || !isIdle()) return
     threads.begin(context)
-    this.#timing.begin()
-    while (this.#timing.isOpen && isIdle()) {
-      // Who waits for the CPUs has something to compute.
-      if (this.#lease?.tryTake() === false) break
-      const goesOn = this.#timing.next()
-      this.#lease?.giveBack()
-      if (!goesOn) break
-      await new Promise((resolve) => setImmediate(resolve))
-    }
+    await this.#timing.run(isIdle, this.#lease)
   }
 
   /** One decode for answers, and one for vectors. Returns whether there was anything to compute. */

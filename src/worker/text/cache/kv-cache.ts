@@ -169,10 +169,21 @@ export class KvCache {
     slot.lastUsed = this.#step
   }
 
-  /** Removes the newest cells of a slot, which were computed for guesses; `position`: of the first of them. */
-  rollback(slot: Slot, length: number, position: number): void {
+  /** What {@link rollback} needs to take a slot back; undefined where its cells can be cut off. */
+  mark(slot: Slot, position: number): SlotCheckpoint | undefined {
+    if (this.traits.trims) return undefined
+    const state = this.#context.save(slot.id, "rolling")
+    return { length: slot.length, position, state, madeAt: this.#step }
+  }
+
+  /**
+   * Removes the newest cells of a slot, which were computed for guesses; `position`: of the first of them. With a mark,
+   * the slot is as it was then, and what was right is computed again.
+   */
+  rollback(slot: Slot, length: number, position: number, mark?: SlotCheckpoint): void {
     if (slot.length <= length) return
-    if (this.#context.truncate(slot.id, position)) slot.length = length
+    if (mark !== undefined && !this.#context.restore(slot.id, mark.state, "rolling")) return this.clear(slot)
+    if (this.#context.truncate(slot.id, mark?.position ?? position)) slot.length = mark?.length ?? length
     // What runs there is computed again.
     else this.clear(slot)
   }

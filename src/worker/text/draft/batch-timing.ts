@@ -1,5 +1,6 @@
 import { type BatchCost, MEASURED_BATCHES } from "../../../domain/batch-cost"
 import { Batch } from "../../../llama/batch"
+import type { CpuLease } from "../../cpu-lease"
 import type { Runtime } from "../runtime"
 
 /** How often each size is computed, at least and at most. */
@@ -47,14 +48,22 @@ export class BatchTiming {
     return !this.#isDone && this.#attempts < MOST_ATTEMPTS
   }
 
-  /** Starts again. */
-  begin(): void {
+  /** Starts again, and goes on one batch after another while nothing else is to be computed. */
+  async run(isIdle: () => boolean, lease: Pick<CpuLease, "tryTake" | "giveBack"> | undefined): Promise<void> {
     this.#times = MEASURED_BATCHES.map(() => [])
     this.#steps = 0
+    while (isIdle()) {
+      // Another worker computes.
+      if (lease?.tryTake() === false) return
+      const goesOn = this.#next()
+      lease?.giveBack()
+      if (!goesOn) return
+      await new Promise((resolve) => setImmediate(resolve))
+    }
   }
 
   /** Computes one batch. Returns false when there is no more to do for now. */
-  next(): boolean {
+  #next(): boolean {
     // The sizes take turns, as they do when drafts are checked now and then.
     const place = this.#steps % MEASURED_BATCHES.length
     const ms = this.#time(MEASURED_BATCHES[place] as number)

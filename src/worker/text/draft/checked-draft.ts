@@ -1,6 +1,6 @@
 import { DRAFT_PLACES } from "../../../domain/loaded-model"
 import type { KvCache } from "../cache/kv-cache"
-import type { Slot } from "../cache/slots"
+import type { Slot, SlotCheckpoint } from "../cache/slots"
 import type { MutableCounters } from "../output/step-outbox"
 import { positionOf } from "../prompt/cells"
 import type { Sequence } from "../sequence"
@@ -13,29 +13,37 @@ export class CheckedDraft {
   /** The number of tokens before those of the draft. */
   readonly #start: number
 
-  private constructor(sequence: Sequence, slot: Slot) {
+  readonly #mark: SlotCheckpoint | undefined
+
+  private constructor(sequence: Sequence, slot: Slot, cache: KvCache) {
     this.#sequence = sequence
     this.#slot = slot
     this.#start = sequence.tokens.length
+    this.#mark = cache.mark(slot, positionOf(sequence.media, slot.length))
   }
 
-  /** Call before its tokens are taken; undefined if it has none. */
-  static of(sequence: Sequence): CheckedDraft | undefined {
+  /** Call before it is computed; undefined if the sequence has none. */
+  static of(sequence: Sequence, cache: KvCache): CheckedDraft | undefined {
     const { draft, slot } = sequence
-    return draft.length === 0 || slot === undefined ? undefined : new CheckedDraft(sequence, slot)
+    return draft.length === 0 || slot === undefined ? undefined : new CheckedDraft(sequence, slot, cache)
+  }
+
+  /** Call when it was computed, before its tokens are taken: the last of them may end the request. */
+  begin(): void {
+    const { draft, request } = this.#sequence
+    this.#sequence.draftRight = 0
+    request.drafted += draft.length
   }
 
   /** Call after its tokens are taken: removes the cells of guesses that were wrong or not reached. */
   settle(cache: KvCache, counters: MutableCounters): void {
-    const { draft, tokens, media, request } = this.#sequence
+    const { draft, tokens, media } = this.#sequence
     let right = 0
     while (right < draft.length && tokens[this.#start + right] === draft[right]) right++
-    count(counters, draft.length, right)
-    this.#sequence.stream?.checked(draft.length, right)
-    request.drafted += draft.length
-    request.accepted += right
+    count(counters, draft.length, this.#sequence.draftRight)
+    this.#sequence.stream?.checked(draft.length, this.#sequence.draftRight)
     const length = this.#start + right
-    cache.rollback(this.#slot, length, positionOf(media, length))
+    cache.rollback(this.#slot, length, positionOf(media, length), this.#mark)
     this.#sequence.draft = NO_DRAFT
   }
 }

@@ -1,9 +1,11 @@
 import { Batch } from "../../../llama/batch"
 import type { Context } from "../../../llama/context"
+import type { LoadedText } from "../load"
 import { commonPrefix } from "../prompt/cells"
 import type { Runtime } from "../runtime"
 import type { Sequence } from "../sequence"
 import type { DraftModel } from "./draft-model"
+import type { GuessingModel } from "./speculation"
 
 /** Tokens of one decode. A longer prompt is read over several steps, so that none of them takes long. */
 const BATCH_TOKENS = 512
@@ -218,4 +220,16 @@ export class ModelGuesser {
     this.#context = undefined
     this.#slots = []
   }
+}
+
+/** What guesses for a model that has a draft. */
+export function guessingModelOf(
+  { draft, model }: Pick<LoadedText, "draft" | "model">,
+  runtime: Runtime,
+  slots: number,
+  now: () => number,
+): GuessingModel | undefined {
+  if (draft === undefined) return undefined
+  const guesser = new ModelGuesser(draft, runtime, slots, now)
+  return { guesser, share: draft.model.sizeBytes / model.sizeBytes }
 }

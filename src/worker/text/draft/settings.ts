@@ -4,6 +4,9 @@ import type { TextModelSettings } from "../../../domain/settings"
 import type { MemoryTraits } from "../cache/slots"
 import type { DraftRange } from "./stream"
 
+/** Of one sequence: a copy takes a few ms, about as long as a step. */
+const MOST_STATE_BYTES = 32 * 1024 ** 2
+
 type DraftSettings = Pick<TextModelSettings, "speculation" | "draftMax">
 
 /** How much is guessed where a request says nothing about it. */
@@ -26,14 +29,16 @@ export function rangeOf(usual: DraftRange, { mode, most, least }: SpeculationOpt
   }
 }
 
-/** Whether a model's answers are guessed ahead, and why or why not. */
+/** Whether a model's answers are guessed ahead, and why or why not. `stateBytes`: of a sequence, where it has one. */
 export function describeSpeculation(
   { speculation, draftMax }: DraftSettings,
   { trims }: Pick<MemoryTraits, "trims">,
+  stateBytes: number,
   hasDraftModel: boolean,
 ): SpeculationInfo {
   if (speculation === "off" || draftMax === 0) return { isOn: false, explanation: "turned off" }
-  if (!trims) return { isOn: false, explanation: "this model's state cannot be taken back" }
+  if (!trims && stateBytes > MOST_STATE_BYTES)
+    return { isOn: false, explanation: "this model's states are too large to be copied before each guess" }
   const when = speculation === "auto" ? "where it is faster" : "always"
   const by = speculation === "draft" ? "by the draft model" : "from earlier text"
   const both = hasDraftModel && speculation === "auto" ? " and by the draft model" : ""

@@ -19,6 +19,8 @@ export interface DraftRoom {
   /** Rows of logits beyond those of sequences and prompts. */
   readonly outputs: number
   readonly isSplit: boolean
+  /** Are right guesses computed again after a wrong one? */
+  readonly recomputes: boolean
   /** The cells that a sequence may have. */
   readonly cells: number
 }
@@ -93,10 +95,11 @@ export class Speculation {
     return true
   }
 
-  #draft(streams: number, { promptTokens, outputs, isSplit, cells }: DraftRoom): number {
+  #draft(streams: number, { promptTokens, outputs, isSplit, cells, recomputes }: DraftRoom): number {
     for (const [index, sequence] of this.#offering.entries()) {
       const stream = this.#streams[index] as DraftStream
       stream.room = Math.max(0, Math.min(stream.room, cells - sequence.tokens.length))
+      if (recomputes) stream.tokenMs += this.#costs.ms(2) - this.#costs.ms(1)
     }
     const shape = { streams, promptTokens, room: outputs, isSplit }
     const counts = allocate(this.#streams, this.#costs, shape)

@@ -51,8 +51,10 @@ describe.each(LAYOUTS)("with the %s layout", (kvLayout) => {
     const run = await worker.run(asked(1))
     expectAgreement(run, await plain.run(asked(1)))
     const { tokens, accepted } = run.done.timings.drafts!
-    expect(tokens).toBeGreaterThanOrEqual(30)
+    // But the first token and one for each step, all are guessed, those of the last step too.
     expect(accepted).toBe(tokens)
+    const generated = run.done.usage.completionTokens
+    expect(tokens).toBeGreaterThanOrEqual(generated - 1 - Math.ceil(generated / 17))
   })
 
   test("it follows conversations that go on, share beginnings, and run at the same time", async () => {

@@ -232,3 +232,28 @@ test("a sliding window takes guesses back", async () => {
   expect(worker.counters.draftTokensAccepted).toBeGreaterThan(100)
   expect(worker.counters.draftTokens).toBeGreaterThan(worker.counters.draftTokensAccepted)
 })
+
+test.each(["mamba", "hybrid"] as const)(
+  "the states of a %s model are as they were before a wrong guess",
+  async (architecture) => {
+    const path = join(folder.path, `${architecture}.gguf`)
+    writeTinyModel(path, { architecture })
+    await using worker = await RealWorker.start(path, { settings: ALWAYS })
+    await using plain = await RealWorker.start(path, { settings: { slots: 1, contextLength: 1024 } })
+    expect(worker.info.speculation.isOn).toBe(true)
+    for (let round = 0; round < 2; round++)
+      for (const seed of [70, 71]) {
+        const request = asked(seed, { sampling: { temperature: 1, seed } })
+        expectAgreement(await worker.run(request), await plain.run({ ...request, cachePrompt: false }))
+        // The guess goes wrong where the bias turns away from it.
+        const id = (await plain.run({ ...request, cachePrompt: false })).logprobs()[20]!.id
+        const other = asked(seed, { sampling: { temperature: 1, seed, logitBias: [[id, -100]] } })
+        expectAgreement(await worker.run(other), await plain.run({ ...other, cachePrompt: false }))
+      }
+    const together = [70, 71, 72].map((seed) => asked(seed, { sampling: { temperature: 1, seed } }))
+    for (const [index, run] of (await worker.runAll(together)).entries())
+      expectAgreement(run, await plain.run({ ...together[index]!, cachePrompt: false }))
+    expect(worker.counters.draftTokensAccepted).toBeGreaterThan(60)
+    expect(worker.counters.draftTokens).toBeGreaterThan(worker.counters.draftTokensAccepted)
+  },
+)
