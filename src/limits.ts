@@ -230,6 +230,8 @@ export const NUMBERS = {
   /** Of ranked documents. */
   topN: { min: 1, max: MAX_INT32 },
   speaker: { min: 0, max: MAX_INT32 },
+  /** Guessed tokens of one step: a context has room for the logits of 64 tokens. */
+  draft: { min: 0, max: 63 },
   /** The longest possible context of a model; the file and the memory set the real limit. */
   context: { min: 1, max: 16_777_216 },
 } as const satisfies Readonly<Record<string, Range>>

@@ -280,7 +280,7 @@ const APIS: readonly (readonly [name: string, api: Api])[] = [
       path: "/completion",
       stream: DATA,
       shape: (error) => ({
-        error: { code: error.status, message: error.publicMessage, type: llamaType(error), ...error.details },
+        error: { code: error.status, message: llamaMessage(error), type: llamaType(error), ...error.details },
       }),
     },
   ],
@@ -291,9 +291,16 @@ function openAiShape({ publicMessage: message, status, param, code, details }: X
   return { error: { message, type, param: param ?? null, code, ...details } }
 }
 
+/** Its clients look for this beginning. */
+function llamaMessage({ code, publicMessage, details }: XllmError): string {
+  if (code !== "context_length_exceeded") return publicMessage
+  const { n_prompt_tokens: given, n_ctx: most } = details ?? {}
+  return `request (${String(given)} tokens) exceeds the available context size (${String(most)} tokens): ${publicMessage}`
+}
+
 function llamaType({ code, status }: XllmError): string {
   if (code === "context_length_exceeded") return "exceed_context_size_error"
-  if (code === "unsupported") return "not_supported_error"
+  if (code === "unsupported" || status === 501) return "not_supported_error"
   return LLAMA_TYPES[status] ?? (status >= 500 ? "server_error" : "invalid_request_error")
 }
 
