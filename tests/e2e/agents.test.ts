@@ -8,7 +8,7 @@ import { writeTinyModel } from "../support/files/tiny-model"
 import { Installation, type InstalledServer } from "../support/installation"
 import { THINKING_TEMPLATE } from "../support/tool-templates"
 
-setDefaultTimeout(120_000)
+setDefaultTimeout(300_000)
 
 const TURNS = 10
 
