@@ -215,12 +215,16 @@ export const NUMBERS = {
    * Seeds of other APIs have up to 64 bits. Beyond 2^53 the last digits are lost, but results stay reproducible.
    */
   seed: { min: -(2 ** 64), max: 2 ** 64 },
+  /** -1 is llama-server's: any. */
+  slot: { min: -1, max: MAX_INT32 },
   /** Characters at the start of a line. */
   indent: { min: 0, max: MAX_INT32 },
   /** Of an answer's time; -1 is llama-server's default: no limit. */
   milliseconds: { min: -1, max: MAX_INT32 },
   /** Of a vector; the model's own length is the limit. */
   dimensions: { min: 1, max: 65_536 },
+  /** The p of a p-norm; -1 is llama-server's: none. */
+  norm: { min: -1, max: MAX_INT32 },
   /** vLLM's: -1 is as many as the model takes. */
   truncatedTokens: { min: -1, max: MAX_INT32 },
   /** Of ranked documents. */
@@ -260,6 +264,24 @@ export const PRODUCTS = {
   echoedLogprobs: 131_072,
   /** Log probabilities of an answer that is collected before it is sent, at 150 bytes each: 300 MB. */
   collectedLogprobs: 2_000_000,
+}
+
+// ----------------------------------------------------------------------------------------------- responses
+
+/** Responses that are kept for later requests, in a file that is read and written between other requests. */
+export const RESPONSES = {
+  /** One response with its input: 10 ms to write. More than 300,000 tokens. */
+  bytes: 2 * MIB,
+  /** Counted with each new one, which takes 1 ms. */
+  rows: 10_000,
+  /** Items of one answer that can be referred to. */
+  items: 256,
+  /** Of one conversation: each is looked up in turn. */
+  turns: 1000,
+  /** Of one conversation: as much as a request could have. */
+  chainBytes: BODY_BYTES.generation,
+  /** Items of earlier answers that one request refers to. */
+  references: 4096,
 }
 
 // -------------------------------------------------------------------------------------------------- images

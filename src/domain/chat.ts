@@ -128,6 +128,10 @@ export interface GenerationOptions extends RequestOptions {
   readonly reportsTokens?: boolean
   /** The request's values; the model's and the built-in defaults fill in the rest. */
   readonly sampling: Partial<SamplingParameters>
+  /** Report the probabilities that the samplers leave, of the tokens that they leave, as `logprobs`. */
+  readonly logprobsAfterSampling?: boolean
+  /** The first line break after this many milliseconds of generation ends the answer; absent: none does. */
+  readonly lineBreakEndsAfterMs?: number
   /** Number of alternatives to report per token; 0: only the chosen one; absent: no log probabilities. */
   readonly topLogprobs?: number
   /** Whether a cached prefix may be used; `false` gives reproducible results. */
@@ -136,6 +140,11 @@ export interface GenerationOptions extends RequestOptions {
   readonly cacheSalt?: string
   /** The same, set by the server: whose cached prefixes these are. */
   readonly cacheOwner?: string
+  /**
+   * The number of the sequence that the first answer is generated in, if it is idle: for clients that save and restore
+   * what a sequence has cached. -1: any. Where it is given, `finish` events tell the number.
+   */
+  readonly slot?: number
   /** Report `progress` events while the prompt is evaluated. */
   readonly returnProgress: boolean
   /** Absent: any text. */
@@ -184,10 +193,6 @@ export interface CompletionRequest extends GenerationOptions {
   readonly keepLast?: number
   /** A later line with less indentation than this many characters ends the answer, and so does an empty one. */
   readonly leastIndent?: number
-  /** The first line break after this many milliseconds of generation ends the answer; absent: none does. */
-  readonly lineBreakEndsAfterMs?: number
-  /** Report the probabilities that the samplers leave, of the tokens that they leave, as `logprobs`. */
-  readonly logprobsAfterSampling?: boolean
   /** Report the prompt's text (and, with `topLogprobs`, its tokens' log probabilities) in the `prompt` event. */
   readonly echo: boolean
 }
@@ -311,12 +316,16 @@ export type GenerationEvent =
       /** The stop text that matched. */
       readonly stop?: string
       readonly completionTokens: number
+      /** See {@link GenerationOptions.slot}. */
+      readonly slot?: number
     }
   | { readonly type: "done"; readonly usage: Usage; readonly timings: Timings }
 
 /** A prompt as the model would see it. */
 export interface RenderedPrompt {
   readonly prompt: string
+  /** The text of the token in front that is not in it, if the model needs one there. */
+  readonly bos?: string
   readonly tokens: readonly number[]
   /** The grammar of the answer, in GBNF; absent: any text. */
   readonly grammar?: string

@@ -12,6 +12,7 @@ import type { LoadedModel } from "../domain/loaded-model"
 import { isGguf, type ModelDetails, type ModelKind, type ModelSummary } from "../domain/model"
 import type { SpeechEvent, SpeechRequest } from "../domain/speech"
 import { taskOf, type WorkEvent, type WorkRequest } from "../domain/tasks"
+import type { SlotRequest, SlotResult } from "../domain/slots"
 import type { TokensRequest, TokensResult } from "../domain/tokens"
 import type { TranscriptionEvent, TranscriptionRequest } from "../domain/transcription"
 import { asXllmError, XllmError } from "../errors/base"
@@ -169,6 +170,13 @@ export class LocalEngine implements ManagedEngine {
     const { summary } = model
     if (!isGguf(summary)) throw new WrongModelKind(summary.name, summary.kind)
     return model.tokens(request, signal)
+  }
+
+  async slot(request: SlotRequest, signal: AbortSignal): Promise<SlotResult> {
+    const model = await this.#models.find({ ...request, kind: "chat" })
+    const { summary } = model
+    if (summary.kind !== "text") throw new WrongModelKind(summary.name, summary.kind)
+    return model.slot(request, signal)
   }
 
   async preload(name: string, signal: AbortSignal, onProgress?: (fraction: number) => void): Promise<void> {

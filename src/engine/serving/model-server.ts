@@ -2,6 +2,7 @@ import type { GenerationRequest, RenderedPrompt } from "../../domain/chat"
 import type { LoadedModel } from "../../domain/loaded-model"
 import type { ModelSummary } from "../../domain/model"
 import { isGenerationRequest, type WorkRequest } from "../../domain/tasks"
+import type { SlotRequest, SlotResult } from "../../domain/slots"
 import type { TokensRequest, TokensResult } from "../../domain/tokens"
 import { asXllmError, type XllmError } from "../../errors/base"
 import { ShuttingDown } from "../../errors/engine"
@@ -127,6 +128,11 @@ export class ModelServer {
   /** @throws QueueFull, Cancelled, ShuttingDown, WorkerCrashed, and the errors of loading */
   tokens(request: TokensRequest, signal: AbortSignal): Promise<TokensResult> {
     return this.#ask(signal, (replica, id, rendering) => replica.tokens(id, request, rendering))
+  }
+
+  /** @throws QueueFull, Cancelled, ShuttingDown, WorkerCrashed, and the errors of loading and of slots */
+  slot(request: SlotRequest, signal: AbortSignal): Promise<SlotResult> {
+    return this.#ask(signal, (replica, id, rendering) => replica.slot(id, request, rendering))
   }
 
   /** Has a ready worker do something that takes no slot. */

@@ -4,6 +4,7 @@ import type { LoadedModelInfo, ModelState, WorkerCounters } from "../../domain/l
 import type { ModelSummary } from "../../domain/model"
 import type { ModelSettings } from "../../domain/settings"
 import type { WorkEvent } from "../../domain/tasks"
+import type { SlotRequest, SlotResult } from "../../domain/slots"
 import type { TokensRequest, TokensResult } from "../../domain/tokens"
 import { fromWire, type XllmError } from "../../errors/base"
 import { ShuttingDown } from "../../errors/engine"
@@ -95,6 +96,7 @@ export class Replica implements PoolMember {
   readonly #process: WorkerProcess
   readonly #renderings = new Renderings<RenderedPrompt>()
   readonly #tokenizings = new Renderings<TokensResult>()
+  readonly #slotActions = new Renderings<SlotResult>()
   #counters = NO_COUNTERS
   #readyAt = 0
   #gone: PromiseWithResolvers<void> | undefined
@@ -159,7 +161,7 @@ export class Replica implements PoolMember {
   }
 
   get inUse(): boolean {
-    return this.running.size + this.#renderings.size + this.#tokenizings.size > 0
+    return this.running.size + this.#renderings.size + this.#tokenizings.size + this.#slotActions.size > 0
   }
 
   /** Settles when its present process is gone. */
@@ -246,6 +248,11 @@ export class Replica implements PoolMember {
     this.#ask(this.#tokenizings, id, rendering, { type: "tokens", id, request })
   }
 
+  /** Saves, restores or erases what a slot has cached. Only valid while it is ready. */
+  slot(id: number, request: SlotRequest, rendering: Rendering<SlotResult>): void {
+    this.#ask(this.#slotActions, id, rendering, { type: "slot", id, request })
+  }
+
   #ask<T>(
     open: Renderings<T>,
     id: number,
@@ -261,13 +268,15 @@ export class Replica implements PoolMember {
 
   /** Drops a rendering that is no longer wanted. */
   abandon(id: number): void {
-    if (this.#takeRendering(id) === undefined) return
+    // It may wait for a slot.
+    if (this.#slotActions.take(id) !== undefined) this.#process.send({ type: "cancel", id })
+    else if (this.#takeRendering(id) === undefined) return
     this.#updateBusy()
     this.#options.listener.freed(this)
   }
 
   #takeRendering(id: number): Pick<Rendering<never>, "reject"> | undefined {
-    return this.#renderings.take(id) ?? this.#tokenizings.take(id)
+    return this.#renderings.take(id) ?? this.#tokenizings.take(id) ?? this.#slotActions.take(id)
   }
 
   #begin(load: LoadPlan): void {
@@ -342,6 +351,7 @@ export class Replica implements PoolMember {
     this.running.failAll(error)
     this.#renderings.failAll(error)
     this.#tokenizings.failAll(error)
+    this.#slotActions.failAll(error)
     this.#updateBusy()
   }
 
@@ -369,6 +379,9 @@ export class Replica implements PoolMember {
         break
       case "tokens":
         this.#tokenizings.take(message.id)?.resolve(message.result)
+        break
+      case "slot":
+        this.#slotActions.take(message.id)?.resolve(message.result)
         break
       default:
         message satisfies never

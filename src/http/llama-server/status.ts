@@ -2,7 +2,7 @@ import { Elysia } from "elysia"
 import type { LoadedTextInfo } from "../../domain/loaded-model"
 import type { ModelDetails, TextModelDetails } from "../../domain/model"
 import type { Engine } from "../../engine/contract"
-import { InvalidRequest, Unsupported } from "../../errors/request"
+import { InvalidRequest, NotChangeable } from "../../errors/request"
 import { WrongModelKind } from "../../errors/model"
 import { abortControllerFor } from "../context/consume"
 import { mayBeSilent } from "../context/idle"
@@ -30,6 +30,9 @@ export function serverStatusRoutes(context: ServerStatusContext) {
         mayBeSilent(request, server)
         return await props(context, request)
       })
+      .post("/props", () => {
+        throw new NotChangeable()
+      })
       .get("/slots", async ({ request }) => {
         const model = await textModel(engine, request)
         const slots = slotsOf(engine, model, await contextOf(engine, model))
@@ -37,11 +40,6 @@ export function serverStatusRoutes(context: ServerStatusContext) {
         // For those that send each request to a server with a free slot.
         if (isFull && new URL(request.url).searchParams.has("fail_on_no_slot")) return noSlot()
         return slots
-      })
-      .post("/slots/:id", () => {
-        throw new Unsupported(
-          "slots cannot be saved or restored by name: prompts are kept on disk by themselves (see `xllm cache`)",
-        )
       })
       // Adapters belong to a model here: they are applied to all its requests.
       .get(

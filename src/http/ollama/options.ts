@@ -1,12 +1,12 @@
 import type { GenerationOptions, OutputConstraint, ReasoningOptions } from "../../domain/chat"
 import { InvalidRequest, Unsupported } from "../../errors/request"
-import { COUNTS, LLAMA_BIAS, LLAMA_SAMPLING, NUMBERS, TEXTS } from "../../limits"
+import { COUNTS, NUMBERS, TEXTS } from "../../limits"
 import { checkText, defined, Fields, invalidField } from "../read/fields"
 import type { HeaderOptions } from "../read/headers"
 import { isJsonObject } from "../read/body/json-body"
 import { readModelOptions } from "../read/options"
 import { checkSchema } from "../read/output-constraint"
-import { readSampling } from "../read/sampling"
+import { LLAMA_LIMITS, readSampling } from "../read/sampling"
 
 /** Options that have a meaning here. */
 const KNOWN: ReadonlySet<string> = new Set([
@@ -68,7 +68,7 @@ export function readCommon(fields: Fields, headers: HeaderOptions): CommonCall {
       cachePrompt: true,
       returnProgress: false,
       stop: readStop(options),
-      sampling: readSampling(options, { numbers: LLAMA_SAMPLING, bias: LLAMA_BIAS }),
+      sampling: readSampling(options, LLAMA_LIMITS),
       ...defined({ maxTokens: readMaxTokens(options), output, topLogprobs: readLogprobs(fields) }),
     },
   }

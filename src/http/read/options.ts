@@ -56,8 +56,17 @@ export function readGenerationOptions(
       reportsTokens: fields.boolean("return_tokens"),
       cacheSalt: readCacheSalt(fields),
       output: readOutputConstraint(fields),
+      slot: fields.integer("id_slot", NUMBERS.slot),
+      lineBreakEndsAfterMs: readLineBreakTime(fields),
+      logprobsAfterSampling: fields.boolean("post_sampling_probs") || undefined,
     }),
   }
+}
+
+/** llama.cpp's; up to 0 there is no limit. */
+function readLineBreakTime(fields: Fields): number | undefined {
+  const ms = fields.number("t_max_predict_ms", NUMBERS.milliseconds) ?? 0
+  return ms > 0 ? ms : undefined
 }
 
 /** vLLM's name, and its rule. */

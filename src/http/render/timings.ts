@@ -80,7 +80,8 @@ export class RunningTimings {
       queueMs: this.#acceptedAt - this.#startedAt,
       loadMs: 0,
       promptTokens: this.#promptTokens,
-      promptMs: (this.#firstTextAt ?? now) - this.#acceptedAt,
+      // Before its first token is evaluated, it has taken no time.
+      promptMs: this.#promptTokens === 0 ? 0 : (this.#firstTextAt ?? now) - this.#acceptedAt,
       generatedTokens: this.#generatedTokens,
       generationMs: this.#firstTextAt === undefined ? 0 : now - this.#firstTextAt,
     }

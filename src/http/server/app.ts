@@ -3,6 +3,7 @@ import type { Engine } from "../../engine/contract"
 import type { Logger } from "../../log/logger"
 import type { Metrics } from "../../metrics/metrics"
 import { KnownRoutes } from "../context/known-routes"
+import { ModelDescriptions } from "../context/model-descriptions"
 import type { RequestContext } from "../context/request-context"
 import type { ModelLibrary } from "../context/library"
 import { type CurrentSettings, DEFAULT_HTTP_SETTINGS } from "../context/settings"
@@ -13,7 +14,9 @@ import { anthropicRequestIds } from "../anthropic/request-ids"
 import { anthropicRoutes } from "../anthropic/routes"
 import { nativeCompletionRoutes } from "../llama-server/completion"
 import { nativeEmbeddingRoutes } from "../llama-server/embeddings"
+import { nativeModelRoutes } from "../llama-server/models"
 import { promptRoutes } from "../llama-server/prompts"
+import { slotActionRoutes } from "../llama-server/slots"
 import { serverStatusRoutes } from "../llama-server/status"
 import { nativeTokenRoutes } from "../llama-server/tokens"
 import { ollamaEmbeddingRoutes } from "../ollama/embeddings"
@@ -29,7 +32,7 @@ import { toEmbeddingCall } from "../openai/embeddings/embedding-call"
 import { embeddingRoutes } from "../openai/embeddings/embeddings"
 import { rerankRoutes } from "../openai/embeddings/rerank"
 import { imageRoutes } from "../openai/images/images"
-import { modelRoutes } from "../openai/models"
+import { listModels, modelRoutes } from "../openai/models"
 import { responseRoutes } from "../openai/responses/routes"
 import { toChatCall, toRenderRequest } from "../openai/translate"
 import { auth } from "../plugins/auth"
@@ -40,6 +43,7 @@ import { hosts } from "../plugins/hosts"
 import { pages } from "../plugins/pages"
 import { requestContexts } from "../plugins/request-contexts"
 import type { Uploads } from "../read/body/uploads"
+import type { ResponseStore } from "../response-store/response-store"
 import { controlRoutes } from "../v0/control"
 import { metricsRoutes } from "../v0/metrics"
 import { statusRoutes } from "../v0/status"
@@ -56,6 +60,8 @@ export interface AppOptions {
   readonly uploads: Uploads
   /** Holds generated images. */
   readonly images: ImageFiles
+  /** Holds answers that later requests may continue. */
+  readonly responses: ResponseStore
   /** Called for every request; default: `DEFAULT_HTTP_SETTINGS`. */
   readonly settings?: CurrentSettings
   /** Changes the models on disk; absent: routes that would are refused. */
@@ -65,14 +71,20 @@ export interface AppOptions {
 }
 
 /** Routes that llama-server's clients also call without `/v1`. */
-const UNVERSIONED = ["/v1/chat/completions", "/v1/models", "/v1/audio/transcriptions"]
+const UNVERSIONED = [
+  "/v1/chat/completions",
+  "/v1/audio/transcriptions",
+  "/v1/responses",
+  "/v1/responses/input_tokens",
+]
 
 /** All routes of the server. Does not listen: see {@link listen}. */
 export function createApp({ engine, version, startedAt, log, metrics, ...options }: AppOptions) {
-  const { uploads, images } = options
+  const { uploads, images, responses } = options
   const settings = options.settings ?? (() => DEFAULT_HTTP_SETTINGS)
   const routes = new KnownRoutes(() => app.routes)
   const openAi = { engine, version, settings, uploads, images }
+  const descriptions = new ModelDescriptions(engine)
   const ollama = { engine, settings, log, library: options.library }
   const began = () => metrics?.exchangeBegan()
   const over = (requestContext: RequestContext) => {
@@ -108,7 +120,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     transcriptionRoutes(openAi),
     imageRoutes(openAi),
     imageFileRoutes(images),
-    modelRoutes(openAi),
+    modelRoutes(openAi, descriptions),
     statusRoutes({ engine, version, startedAt }),
     controlRoutes(engine, toRenderRequest),
     tokenRoutes(engine, toRenderRequest),
@@ -117,12 +129,14 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     nativeTokenRoutes(engine),
     nativeEmbeddingRoutes(openAi, (body, headers) => toEmbeddingCall(body, headers).request),
     promptRoutes(engine, (body, headers) => toChatCall(body, headers).request),
+    nativeModelRoutes(engine, () => listModels(engine, descriptions)),
     serverStatusRoutes({ engine, version }),
-    responseRoutes(openAi, log),
+    responseRoutes(openAi, responses, log),
+    slotActionRoutes(engine),
     anthropicRoutes({ engine, settings, log }),
     ollamaGenerationRoutes(ollama),
     ollamaEmbeddingRoutes(ollama),
-    ollamaModelRoutes(ollama),
+    ollamaModelRoutes(ollama, descriptions),
     ollamaManagementRoutes(ollama),
   ]
   for (const dialect of dialects) app.use(dialect)

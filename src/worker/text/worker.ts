@@ -21,6 +21,7 @@ import { endWithParent } from "../lifetime"
 import { fingerprintOf } from "./cache/disk/fingerprint"
 import { PromptKeeper } from "./cache/disk/prompt-keeper"
 import { SavedPrompts } from "./cache/disk/saved-prompts"
+import { SlotActions } from "./cache/disk/slot-actions"
 import { cutsBack } from "./cache/slots"
 import { type LoadedText, loadText } from "./load"
 import { TextLoop } from "./loop"
@@ -188,6 +189,7 @@ class TextWorker {
   /** Requests whose prompts are still being prepared. */
   readonly #preparing = new Map<number, Preparation>()
   readonly #lease: CpuLease | undefined
+  readonly #slotActions: SlotActions
   #looping = false
   #isEnding = false
   readonly #restTimer = new RestTimer(() => {
@@ -241,6 +243,14 @@ class TextWorker {
       slots: plan.slots,
       now,
     })
+    this.#slotActions = new SlotActions({
+      runtime,
+      saved,
+      isSuspended: () => this.#loop.suspended,
+      slots: plan.slots,
+      contextLength: loaded.contextLength,
+      now,
+    })
   }
 
   handle(message: Exclude<ToTextWorker, { type: "load" | "stop" }>): void {
@@ -253,6 +263,8 @@ class TextWorker {
         return void this.#render(message)
       case "tokens":
         return void answerAboutTokens(this.#tokenizer, message.id, message.request).then(this.#send)
+      case "slot":
+        return void this.#actOnSlot(message)
       case "memory-answer":
         return this.#memory.answer(message.id, message.granted)
       default:
@@ -295,9 +307,22 @@ class TextWorker {
     this.#preparing.get(id)?.forget()
     this.#preparing.delete(id)
     this.#loop.cancel(id)
+    this.#slotActions.cancel(id)
     this.#embedder?.cancel(id)
     // The parent waits for confirmation that the slots are free.
     this.#outbox.flush()
+  }
+
+  async #actOnSlot({ id, request }: Extract<ToTextWorker, { type: "slot" }>): Promise<void> {
+    // Files may be large, and disks slow.
+    const heartbeats = setInterval(() => this.#outbox.flush(), SIGN_OF_LIFE_MS)
+    try {
+      this.#send({ type: "slot", id, result: await this.#slotActions.run(id, request) })
+    } catch (error) {
+      this.#send({ type: "render-failed", id, error: asXllmError(error).toWire() })
+    } finally {
+      clearInterval(heartbeats)
+    }
   }
 
   async #render({ id, request }: Render): Promise<void> {
@@ -319,6 +344,7 @@ class TextWorker {
         this.#lease === undefined || this.#lease.tryTake() ? 0 : await this.#waitForTurn(this.#lease)
       const isComputed = this.#attempt(() => this.#step(waitedMs))
       this.#lease?.giveBack()
+      this.#slotActions.settle()
       if (isComputed) await new Promise((resolve) => setImmediate(resolve))
       else await Bun.sleep(WAITING_MS)
     }

@@ -4,6 +4,7 @@ import { join } from "node:path"
 import type { ManagedEngine } from "../../../src/engine"
 import { ImageFiles } from "../../../src/http/image-files/image-files"
 import { Uploads } from "../../../src/http/read/body/uploads"
+import { ResponseStore } from "../../../src/http/response-store/response-store"
 import { type App, createApp } from "../../../src/http/server/app"
 import { createLogger } from "../../../src/log/logger"
 import { writeCaller, writeThinker } from "../../support/files/chained-models"
@@ -26,6 +27,7 @@ beforeAll(() => {
   writeTinyModel(join(models, "plain.gguf"))
   writeCaller(join(models, "caller.gguf"))
   writeThinker(join(models, "thinker.gguf"))
+  const log = createLogger({ level: "off" })
   engine = realEngine(models, { settings: { contextLength: 512, slots: 4 } })
   app = createApp({
     engine,
@@ -36,7 +38,12 @@ beforeAll(() => {
       folder: join(folder.path, "images"),
       limits: () => ({ ttlSeconds: 1, maxBytes: null }),
     }),
-    log: createLogger({ level: "off" }),
+    responses: new ResponseStore({
+      path: join(folder.path, "responses.sqlite"),
+      limits: () => ({ isEnabled: true, ttlSeconds: null, maxBytes: null }),
+      log,
+    }),
+    log,
   })
 })
 afterAll(async () => {

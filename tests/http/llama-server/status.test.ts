@@ -28,6 +28,10 @@ test("the properties of a model are those that clients size their prompts by", a
     bos_token: "",
     endpoint_slots: true,
   })
+  // Bans are null, as JSON has no -Infinity.
+  expect(body).toMatchObject({
+    default_generation_settings: { params: { logit_bias: [{ token: 5, bias: null }] } },
+  })
   expect((await get("/props?model=none")).status).toBe(404)
 })
 

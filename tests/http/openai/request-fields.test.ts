@@ -127,6 +127,7 @@ interface Route {
 const GENERATION: Samples = {
   ...{
     model: "m",
+    id_slot: 3,
     keep_alive: 5,
     ttl: 6,
     frequency_penalty: 0.5,

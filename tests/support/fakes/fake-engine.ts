@@ -17,6 +17,7 @@ import type {
   ModelSummary,
   TtsDetails,
 } from "../../../src/domain/model"
+import type { SlotRequest, SlotResult } from "../../../src/domain/slots"
 import type { SpeechEvent, SpeechRequest } from "../../../src/domain/speech"
 import { taskOf, type WorkEvent, type WorkRequest } from "../../../src/domain/tasks"
 import type { TokensRequest, TokensResult } from "../../../src/domain/tokens"
@@ -65,6 +66,8 @@ export class FakeEngine implements Engine {
   readonly drawings: Call<ImageRequest>[] = []
   readonly stopped: string[] = []
   readonly kept: (readonly [model: string, seconds: number | null])[] = []
+  readonly slotRequests: SlotRequest[] = []
+  slotScript: (request: SlotRequest) => SlotResult = () => ({ tokens: 12, bytes: 3456, ms: 7 })
   script: Script
   embeddingScript: ScriptOf<EmbeddingRequest, EmbeddingEvent> = ({ inputs }) =>
     vectors(inputs.map((_, index) => [index, 0.5]))
@@ -156,6 +159,11 @@ export class FakeEngine implements Engine {
       tokens: Int32Array.from(bytes),
       ...(request.withPieces && { pieces: { bytes, lengths: new Int32Array(bytes.length).fill(1) } }),
     }
+  }
+
+  async slot(request: SlotRequest): Promise<SlotResult> {
+    this.slotRequests.push(request)
+    return await this.slotScript(request)
   }
 
   async preload(): Promise<void> {}

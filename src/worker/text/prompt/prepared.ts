@@ -92,7 +92,7 @@ export interface PreparedRequest extends PromptCells {
   readonly keepsStop: boolean
   /** See {@link CompletionRequest.leastIndent}; 0: any indentation will do. */
   readonly leastIndent: number
-  /** See {@link CompletionRequest.lineBreakEndsAfterMs}; absent: no line break ends the answer. */
+  /** See {@link GenerationOptions.lineBreakEndsAfterMs}; absent: no line break ends the answer. */
   readonly lineBreakEndsAfterMs?: number
   /** Generated control tokens produce no text. */
   readonly hidesControlTokens: boolean
@@ -116,6 +116,8 @@ export interface PreparedRequest extends PromptCells {
    */
   readonly checkpoints: readonly number[]
   readonly returnProgress: boolean
+  /** See {@link GenerationOptions.slot}. */
+  readonly slot?: number
   readonly constraint?: PreparedConstraint
   readonly answer?: PreparedAnswer
 }

@@ -4,6 +4,7 @@ import { ContextLengthExceeded, InvalidRequest } from "../../../errors/request"
 import { PRODUCTS } from "../../../limits"
 import type { Vocabulary } from "../../../llama/vocabulary"
 import { decodeRequest, encodeRendered, type WireRendered, type WireRequest } from "../../../protocol/wire"
+import { cacheKeyOf } from "../cache/slots"
 import { applyDefaults, withFallback } from "../defaults"
 import { prepareStops } from "../output/stop"
 import { type BreakerTable, findBreakers } from "../sampling/dry-breakers"
@@ -80,8 +81,9 @@ export class RequestPreparer {
       stopTokens: [...new Set(request.stopTokens)],
       keepsStop: request.keepsStop ?? false,
       leastIndent: (isCompletion && request.leastIndent) || 0,
-      ...(isCompletion &&
-        request.lineBreakEndsAfterMs !== undefined && { lineBreakEndsAfterMs: request.lineBreakEndsAfterMs }),
+      ...(request.lineBreakEndsAfterMs !== undefined && {
+        lineBreakEndsAfterMs: request.lineBreakEndsAfterMs,
+      }),
       hidesControlTokens: request.hidesControlTokens ?? false,
       reportsTokens: request.reportsTokens ?? false,
       warnings: [
@@ -93,13 +95,14 @@ export class RequestPreparer {
       ],
       sampling: this.#prepareSampling(sampling),
       ...(request.topLogprobs !== undefined && { topLogprobs: request.topLogprobs }),
-      logprobsAfterSampling: isCompletion && request.logprobsAfterSampling === true,
+      logprobsAfterSampling: request.logprobsAfterSampling === true,
       scoresPrompt,
       usesCache: request.cachePrompt && !scoresPrompt,
       // The adapters of a model are the same for all its requests.
       cacheKey: cacheKeyOf(request),
       checkpoints: this.#parts.needsCheckpoints ? this.#parts.builder.checkpoints(request, prompt) : [],
       returnProgress: request.returnProgress,
+      ...(request.slot !== undefined && { slot: request.slot }),
       ...(constraint !== undefined && { constraint: constraint.prepare() }),
       ...(answer !== undefined && { answer }),
     }
@@ -112,9 +115,16 @@ export class RequestPreparer {
     const { text, tokens } = prompt
     const sampling = this.#samplingOf(request)
     const bias = this.#resolveBias(sampling.logitBias)
-    const logitBias = Array.from(bias.tokens, (token, index) => [token, bias.values[index] ?? 0] as const)
+    const given = Array.from(bias.tokens, (token, index) => [token, bias.values[index] ?? 0] as const)
+    // Ignored end tokens cannot be chosen, whatever their own bias.
+    const ends = sampling.ignoreEos ? this.#parts.vocabulary.endTokens() : []
+    const logitBias = [
+      ...given.filter(([token]) => !ends.includes(token)),
+      ...ends.map((token) => [token, -Infinity] as const),
+    ]
     return encodeRendered({
       prompt: text,
+      ...(request.kind === "completion" && this.#addedTo(prompt)),
       tokens,
       ...(constraint !== undefined && { grammar: constraint.source }),
       ...(answer?.calls !== undefined && { toolSyntax: { ...answer.calls.syntax } }),
@@ -126,6 +136,14 @@ export class RequestPreparer {
         stop: request.stop,
       },
     })
+  }
+
+  /** See {@link RenderedPrompt.bos}. */
+  #addedTo({ text, tokens: [first] }: Prompt): Pick<RenderedPrompt, "bos"> {
+    const { vocabulary } = this.#parts
+    if (first === undefined || first !== vocabulary.bos) return {}
+    const bos = new TextDecoder().decode(vocabulary.bytes(first))
+    return text.startsWith(bos) ? {} : { bos }
   }
 
   #read(wire: WireRequest<GenerationRequest>): GenerationRequest {
@@ -246,11 +264,6 @@ function isJson({ output }: GenerationRequest): boolean {
 }
 
 /** Whose cached prefixes a request shares; empty: those of all without owner and salt. */
-function cacheKeyOf({ cacheOwner, cacheSalt }: GenerationRequest): string {
-  if (cacheOwner === undefined && cacheSalt === undefined) return ""
-  return Bun.SHA256.hash(JSON.stringify([cacheOwner ?? null, cacheSalt ?? null]), "hex")
-}
-
 function randomSeed(): number {
   return crypto.getRandomValues(new Uint32Array(1))[0] ?? 0
 }
