@@ -230,6 +230,8 @@ export const NUMBERS = {
   /** Of ranked documents. */
   topN: { min: 1, max: MAX_INT32 },
   speaker: { min: 0, max: MAX_INT32 },
+  /** Guessed tokens of one step: a context has room for the logits of 64 tokens. */
+  draft: { min: 0, max: 63 },
   /** The longest possible context of a model; the file and the memory set the real limit. */
   context: { min: 1, max: 16_777_216 },
 } as const satisfies Readonly<Record<string, Range>>
@@ -270,8 +272,8 @@ export const PRODUCTS = {
 
 /** Responses that are kept for later requests, in a file that is read and written between other requests. */
 export const RESPONSES = {
-  /** One response with its input: 10 ms to write. More than 300,000 tokens. */
-  bytes: 2 * MIB,
+  /** One response with its input: 6 ms to write. More than 150,000 tokens. */
+  bytes: MIB,
   /** Counted with each new one, which takes 1 ms. */
   rows: 10_000,
   /** Items of one answer that can be referred to. */

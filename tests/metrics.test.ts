@@ -311,6 +311,21 @@ test("growths of KV caches are counted", async () => {
   expect(await values()).toMatchObject({ 'kv_growths_total{model="tiny"}': 3 })
 })
 
+test("guessed tokens count by their places in the drafts", async () => {
+  const { observer, values } = metrics()
+  observer.tokensDrafted(WORKER, { checked: [2, 2, 3, 0, 0, 0], accepted: [2, 1, 0, 0, 0, 0] })
+  observer.tokensDrafted(WORKER, { checked: [1, 1, 2, 4, 8, 1], accepted: [1, 1, 2, 1, 0, 0] })
+  expect(await values()).toMatchObject({
+    'draft_tokens_total{model="tiny",place="1"}': 3,
+    'draft_tokens_total{model="tiny",place="3-4"}': 5,
+    'draft_tokens_total{model="tiny",place="9-16"}': 8,
+    'draft_tokens_total{model="tiny",place="17-64"}': 1,
+    'draft_tokens_accepted_total{model="tiny",place="2"}': 2,
+    'draft_tokens_accepted_total{model="tiny",place="3-4"}': 2,
+    'draft_tokens_accepted_total{model="tiny",place="5-8"}': 1,
+  })
+})
+
 test("prompts on disk count by what became of them", async () => {
   const { observer, values } = metrics()
   observer.promptsOnDisk(WORKER, { hits: 2, misses: 1, bytesRead: 500, bytesWritten: 0, savedMs: 1500 })

@@ -149,6 +149,21 @@ export interface GenerationOptions extends RequestOptions {
   readonly returnProgress: boolean
   /** Absent: any text. */
   readonly output?: OutputConstraint
+  /** Absent: as the model's settings say. */
+  readonly speculation?: SpeculationOptions
+  /** What the client expects the answer to be, or nearly; it costs nothing but time if it is not. */
+  readonly prediction?: string
+}
+
+/** `auto`: where it is faster. `ngram`: from earlier text, always. `draft`: by a draft model, always. */
+export type SpeculationMode = "auto" | "off" | "ngram" | "draft"
+
+/** How answers are guessed ahead. What is absent is as the model's settings say. */
+export interface SpeculationOptions {
+  readonly mode?: SpeculationMode
+  /** Of the guessed tokens that are checked at a time. */
+  readonly most?: number
+  readonly least?: number
 }
 
 /** How much a model thinks before it answers, and where that is reported. */
@@ -257,6 +272,8 @@ export interface Usage {
   readonly cachedTokens: number
   /** Those of the completion tokens that are thinking; absent: the model does not think. */
   readonly reasoningTokens?: number
+  /** How many of the expected tokens came, and how many did not; absent: none were expected. */
+  readonly prediction?: { readonly accepted: number; readonly rejected: number }
 }
 
 /** Durations in milliseconds, and the amount of work in them. */
@@ -274,6 +291,8 @@ export interface Timings {
    */
   readonly generatedTokens: number
   readonly generationMs: number
+  /** Guessed tokens that were checked together, and those of them that were right; absent: none. */
+  readonly drafts?: { readonly tokens: number; readonly accepted: number }
   /** How many of the cached prompt tokens were read from disk, and how long that took; absent: none. */
   readonly disk?: { readonly tokens: number; readonly ms: number }
 }

@@ -126,6 +126,7 @@ export class LocalEngine implements ManagedEngine {
     this.#pool = createPool({ store: options.store, memory: this.#memory, limits: this.#live.memory })
     this.#models = new ModelDirectory({
       store: options.store,
+      settingsOf: (model) => this.#live.settingsOf(model),
       create: (summary) => this.#serve(summary),
       checkOpen: () => this.#refuseWhenStopping(),
     })

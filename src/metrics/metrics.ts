@@ -1,5 +1,5 @@
-import type { DiskUsage, StepUsage } from "../domain/loaded-model"
 import { LlamaMetrics } from "./llama-metrics"
+import type { DiskUsage, DraftCounts, StepUsage } from "../domain/loaded-model"
 import { ProcessMetrics } from "./process-metrics"
 import { MetricRegistry, WAITING } from "./registry"
 import { type CountedOutcome, type CountedRequest, RequestMetrics } from "./request-metrics"
@@ -130,6 +130,10 @@ export class Metrics {
 
   cacheGrown(worker: CountedWorker, times: number): void {
     this.#workers.cacheGrown(worker, times)
+  }
+
+  tokensDrafted(worker: CountedWorker, counts: DraftCounts): void {
+    this.#workers.tokensDrafted(worker, counts)
   }
 
   promptsOnDisk(worker: CountedWorker, usage: DiskUsage): void {

@@ -1,6 +1,6 @@
 import { join } from "node:path"
 import type { GenerationRequest, RenderedPrompt } from "../../domain/chat"
-import type { LoadedModelInfo, ModelState, WorkerCounters } from "../../domain/loaded-model"
+import type { LoadedModelInfo, ModelState, DraftCounts, WorkerCounters } from "../../domain/loaded-model"
 import type { ModelSummary } from "../../domain/model"
 import type { ModelSettings } from "../../domain/settings"
 import type { WorkEvent } from "../../domain/tasks"
@@ -74,6 +74,8 @@ const NO_COUNTERS: WorkerCounters = {
   tokensGenerated: 0,
   preemptions: 0,
   kvGrowths: 0,
+  draftTokens: 0,
+  draftTokensAccepted: 0,
 }
 
 const STATES = { starting: "loading", ready: "ready", stopping: "stopping" } as const satisfies Record<
@@ -391,9 +393,12 @@ export class Replica implements PoolMember {
   }
 
   #count(counters: WorkerCounters): void {
-    const grown = counters.kvGrowths - this.#counters.kvGrowths
+    const { kvGrowths, draftTokens, drafts } = this.#counters
+    const { observer, worker } = this.#options
     this.#counters = counters
-    if (grown > 0) this.#options.observer?.cacheGrown(this.#options.worker, grown)
+    if (counters.kvGrowths > kvGrowths) observer?.cacheGrown(worker, counters.kvGrowths - kvGrowths)
+    if (counters.drafts !== undefined && counters.draftTokens > draftTokens)
+      observer?.tokensDrafted(worker, gained(counters.drafts, drafts))
   }
 
   #remeasured({ footprint, kv }: Extract<WorkMessage, { readonly type: "footprint" }>): void {
@@ -426,5 +431,12 @@ export class Replica implements PoolMember {
 
   #updateBusy(): void {
     this.#process.setBusy(this.inUse)
+  }
+}
+
+function gained(now: DraftCounts, before: DraftCounts | undefined): DraftCounts {
+  return {
+    checked: now.checked.map((count, index) => count - (before?.checked[index] ?? 0)),
+    accepted: now.accepted.map((count, index) => count - (before?.accepted[index] ?? 0)),
   }
 }

@@ -2,6 +2,8 @@ import { Elysia } from "elysia"
 import { type GgufDetails, isGguf, type ModelDetails, type ModelSummary } from "../../domain/model"
 import type { ContextLengths, Engine } from "../../engine/contract"
 import { vocabularyOf } from "../../formats/gguf/vocabulary"
+import { breathe } from "../../lib/async/breathe"
+import { mapSome } from "../../lib/async/map-some"
 import { aliasKey } from "../../lib/aliases"
 import { parametersOf } from "../../store/default-parameters"
 import type { ModelDescriptions } from "../context/model-descriptions"
@@ -25,13 +27,14 @@ export function modelRoutes({ engine }: OpenAiContext, descriptions: ModelDescri
 export async function listModels(engine: Engine, descriptions: ModelDescriptions) {
   const models = await engine.list()
   const contexts = await engine.contextLengths(models)
-  const entries = models.map(async (model) => {
+  return await mapSome(models, async (model) => {
+    // A long list holds no other request up.
+    await breathe()
     const context = contexts.get(model.name)
     // With its context its file is read, so its other facts are at hand.
     const details = context === undefined ? undefined : await descriptions.of(model)
     return toModels(model, { context, details, speakers: await speakersOf(model, descriptions) })
   })
-  return await Promise.all(entries)
 }
 
 /** The router leaves the rest of a path as it came; what cannot be decoded is the name of no model. */

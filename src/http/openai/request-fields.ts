@@ -38,7 +38,7 @@ const OF_GENERATION: FieldTable = {
   temperature: taken,
   top_p: taken,
   metadata: ignored,
-  prediction: ignored,
+  prediction: taken,
   prompt_cache_key: ignored,
   prompt_cache_options: ignored,
   prompt_cache_retention: ignored,
@@ -48,7 +48,10 @@ const OF_GENERATION: FieldTable = {
   verbosity: ignored,
   moderation: refusedUnlessEmpty(),
   response_format: taken,
-  // llama-server. Context shift and speculation have no counterpart here.
+  "speculative.n_max": taken,
+  "speculative.n_min": taken,
+  "speculative.type": taken,
+  // llama-server. Context shift has no counterpart here.
   cache_prompt: taken,
   dry_allowed_length: taken,
   dry_base: taken,

@@ -6,6 +6,7 @@ import { COUNTS, LONGEST_STAY_SECONDS, NUMBERS, TEXTS } from "../../limits"
 import { checkInteger, checkText, defined, Fields, invalidField, tooMany } from "./fields"
 import { readOutputConstraint } from "./output-constraint"
 import { readSampling, type SamplingLimits } from "./sampling"
+import { readSpeculation } from "./speculation"
 
 /** How to send the answer; the engine does not need these. */
 export interface ReplyOptions {
@@ -46,6 +47,7 @@ export function readGenerationOptions(
     // Timings of a running answer need the number of cached prompt tokens.
     returnProgress: reply.stream && (reply.returnProgress || reply.timingsPerToken),
     ...readModelOptions(fields),
+    ...readSpeculation(fields),
     ...defined({
       maxTokens,
       defaultMaxTokens,

@@ -14,6 +14,9 @@ const BUSY_MS = 20
 /** Large rows take few pages, which are quick to free. */
 const PAGE_BYTES = 16_384
 
+/** Of the log of changes, before they are moved into the file: some milliseconds. */
+const LOG_PAGES = 128
+
 /** `used_at` in ms since 1970; `chain_bytes` and `depth`: of the response and all before it. */
 const TABLES = `
   CREATE TABLE IF NOT EXISTS responses (
@@ -74,12 +77,18 @@ function prepare(database: Database): void {
     database.run("PRAGMA auto_vacuum = INCREMENTAL")
   }
   database.run("PRAGMA journal_mode = WAL")
+  database.run(`PRAGMA wal_autocheckpoint = ${LOG_PAGES}`)
   if (!isNew) return
   database.transaction(() => {
     database.run(TABLES)
     database.run(`PRAGMA application_id = ${APPLICATION_ID}`)
     database.run(`PRAGMA user_version = ${VERSION}`)
   })()
+}
+
+/** Empties the log of changes, which still has what was deleted. */
+export function forgetChanges(database: Database): void {
+  database.run("PRAGMA wal_checkpoint(TRUNCATE)")
 }
 
 /** Is it an error of a file whose content is wrong? */

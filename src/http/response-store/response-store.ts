@@ -7,7 +7,7 @@ import { breathe } from "../../lib/async/breathe"
 import { formatSize } from "../../lib/text/bytes"
 import { RESPONSES } from "../../limits"
 import type { Logger } from "../../log/logger"
-import { isDamage, openDatabase, setAside, toSystemError } from "./database"
+import { forgetChanges, isDamage, openDatabase, setAside, toSystemError } from "./database"
 
 /** Whether responses are kept, how long, and how much space they may take. */
 export interface ResponseLimits {
@@ -167,6 +167,7 @@ export class ResponseStore {
     const isThere = this.#read((database) => {
       if (this.#row(database, owner, id) === undefined) return false
       this.#delete(database, id)
+      forgetChanges(database)
       return true
     })
     if (isThere !== true) throw new ResponseNotFound(id)
@@ -251,7 +252,10 @@ export class ResponseStore {
       bytes -= row.bytes
       deleted++
     }
-    if (deleted > 0) database.run(`PRAGMA incremental_vacuum(${PAGES_AT_ONCE})`)
+    if (deleted > 0) {
+      database.run(`PRAGMA incremental_vacuum(${PAGES_AT_ONCE})`)
+      forgetChanges(database)
+    }
     return deleted === DELETED_AT_ONCE
   }
 

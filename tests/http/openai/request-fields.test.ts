@@ -144,6 +144,12 @@ const GENERATION: Samples = {
     cache_salt: "x",
   },
   ...{
+    prediction: { type: "content", content: "x" },
+    "speculative.type": "ngram-mod",
+    "speculative.n_max": 8,
+    "speculative.n_min": 2,
+  },
+  ...{
     dry_allowed_length: 3,
     dry_base: 2,
     dry_multiplier: 1,

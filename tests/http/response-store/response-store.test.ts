@@ -100,7 +100,6 @@ describe("a store of responses", () => {
     await store.settled()
     expect(() => store.remove("", "a")).toThrow("not found")
     expect(store.withItem("item of a")).toBeUndefined()
-    store.close()
     for (const name of readdirSync(dirname(path)))
       expect(readFileSync(join(dirname(path), name)).includes("a secret")).toBe(false)
   })
@@ -121,9 +120,10 @@ describe("a store of responses", () => {
     expect(store.chain("", `r${RESPONSES.turns - 1}`)).rejects.toThrow("the most there may be")
     expect(await store.chain("", `r${RESPONSES.turns - 2}`)).toHaveLength(RESPONSES.turns - 1)
     const text = "x".repeat(RESPONSES.bytes - 1000)
-    const large = Array.from({ length: 9 }, (_, index) => `large${index}`)
+    const count = Math.ceil(RESPONSES.chainBytes / text.length) + 1
+    const large = Array.from({ length: count }, (_, index) => `large${index}`)
     large.forEach((id, index) => put(id, large[index - 1], text))
-    expect(store.chain("", "large8")).rejects.toThrow("is larger than")
+    expect(store.chain("", `large${count - 1}`)).rejects.toThrow("is larger than")
     expect(() => put("whole", undefined, "x".repeat(RESPONSES.bytes))).toThrow("it is too large")
   })
 

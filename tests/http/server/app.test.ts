@@ -506,6 +506,8 @@ describe("the server's own routes", () => {
             tokens_generated: 4,
             preemptions: 5,
             kv_growths: 6,
+            draft_n: 7,
+            draft_n_accepted: 8,
           },
         },
       ],

@@ -30,6 +30,7 @@ function busyMetrics(scraped = () => {}): Metrics {
   metrics.nextTokens(asked, 1, 3)
   metrics.toolCall(asked)
   metrics.cacheGrown(worker, 1)
+  metrics.tokensDrafted(worker, { checked: [1, 1, 2], accepted: [1, 1, 0] })
   metrics.promptsOnDisk(worker, { hits: 1, misses: 2, bytesRead: 300, bytesWritten: 400, savedMs: 50 })
   metrics.step(worker, { sequences: 1, tokens: 1, kvCellsUsed: 5 })
   const usage = { promptTokens: 1, completionTokens: 3, cachedTokens: 0, reasoningTokens: 1 }

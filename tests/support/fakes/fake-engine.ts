@@ -413,6 +413,7 @@ export const TINY_INFO: LoadedTextInfo = {
   vocabularySize: 256,
   chatTemplate: "model",
   fillInTheMiddle: false,
+  speculation: { isOn: true, explanation: "from earlier text, where it is faster" },
 }
 
 /** A loaded model as listed by the engine. */
@@ -436,6 +437,8 @@ export const LOADED_TINY: LoadedModel = {
     tokensGenerated: 4,
     preemptions: 5,
     kvGrowths: 6,
+    draftTokens: 7,
+    draftTokensAccepted: 8,
   },
 }
 

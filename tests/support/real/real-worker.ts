@@ -50,6 +50,8 @@ export const EXACT_SETTINGS: TextModelSettings = {
   kvTypeK: "f32",
   kvTypeV: "f32",
   flashAttention: "off",
+  // Tests count steps.
+  speculation: "off",
 }
 
 export const LAYOUTS: readonly KvLayout[] = ["split", "unified"]
@@ -369,6 +371,8 @@ export class RealWorker implements AsyncDisposable {
       tokensGenerated: after.tokensGenerated - before.tokensGenerated,
       preemptions: after.preemptions - before.preemptions,
       kvGrowths: after.kvGrowths - before.kvGrowths,
+      draftTokens: after.draftTokens - before.draftTokens,
+      draftTokensAccepted: after.draftTokensAccepted - before.draftTokensAccepted,
     }
   }
 
@@ -433,4 +437,6 @@ const NO_COUNTERS: WorkerCounters = {
   tokensGenerated: 0,
   preemptions: 0,
   kvGrowths: 0,
+  draftTokens: 0,
+  draftTokensAccepted: 0,
 }

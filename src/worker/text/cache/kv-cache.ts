@@ -169,6 +169,14 @@ export class KvCache {
     slot.lastUsed = this.#step
   }
 
+  /** Removes the newest cells of a slot, which were computed for guesses; `position`: of the first of them. */
+  rollback(slot: Slot, length: number, position: number): void {
+    if (slot.length <= length) return
+    if (this.#context.truncate(slot.id, position)) slot.length = length
+    // What runs there is computed again.
+    else this.clear(slot)
+  }
+
   /**
    * Keeps what of a slot's present state could not be cut back later, for a prompt that parts from it here. The oldest
    * checkpoints make way.

@@ -41,6 +41,9 @@ export interface PreparationProgress {
  */
 const REMEMBERED_BREAKERS = 4
 
+/** Hardly any text has longer tokens on average. */
+const MOST_TOKEN_CHARACTERS = 16
+
 /** Does all the work that a request needs before decoding. */
 export class RequestPreparer {
   readonly #parts: PreparerParts
@@ -103,6 +106,8 @@ export class RequestPreparer {
       checkpoints: this.#parts.needsCheckpoints ? this.#parts.builder.checkpoints(request, prompt) : [],
       returnProgress: request.returnProgress,
       ...(request.slot !== undefined && { slot: request.slot }),
+      ...(request.speculation !== undefined && { speculation: request.speculation }),
+      ...(request.prediction !== undefined && { prediction: this.#predictionOf(request.prediction) }),
       ...(constraint !== undefined && { constraint: constraint.prepare() }),
       ...(answer !== undefined && { answer }),
     }
@@ -183,6 +188,16 @@ export class RequestPreparer {
   #mostTokens(request: GenerationRequest, tokens: Int32Array): number {
     const left = Math.max(0, this.#parts.contextLength - tokens.length + 1)
     return Math.min(request.maxTokens ?? Number.POSITIVE_INFINITY, left)
+  }
+
+  /** No more of it than an answer can have. */
+  #predictionOf(text: string): Int32Array {
+    const { vocabulary, contextLength } = this.#parts
+    const tokens = vocabulary.tokenize(text.slice(0, contextLength * MOST_TOKEN_CHARACTERS), {
+      addSpecial: false,
+      parseSpecial: false,
+    })
+    return tokens.slice(0, contextLength)
   }
 
   #samplingOf(request: GenerationRequest): SamplingParameters {

@@ -158,6 +158,12 @@ describe("a stored response", () => {
     expect(await errorOf(send("GET", `${id}?stream=true`))).toMatchObject({ status: 400, param: "stream" })
   })
 
+  test("has a path that says which methods it takes", async () => {
+    const { send } = serverOf()
+    const wrong = await send("PUT", "resp_1")
+    expect([wrong.status, wrong.headers.get("allow")]).toEqual([405, "GET, HEAD, DELETE"])
+  })
+
   test("counts with the conversation before it", async () => {
     const { respond, post, engine } = serverOf()
     const { id } = await respond({})
