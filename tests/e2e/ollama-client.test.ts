@@ -192,9 +192,7 @@ describe("Ollama's client gets from the executable", () => {
   test("errors in its words", async () => {
     await expect(ollama.chat({ ...CHAT, model: "none" })).rejects.toThrow("model 'none' not found")
     await expect(ollama.show({ model: "none" })).rejects.toThrow("not found")
-    await expect(ollama.chat({ ...CHAT, options: { temperature: -1 } })).rejects.toThrow(
-      "options.temperature",
-    )
+    await expect(ollama.chat({ ...CHAT, options: { num_ctx: -1 } })).rejects.toThrow("options.num_ctx")
   })
 })
 
