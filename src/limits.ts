@@ -117,10 +117,10 @@ export const TEXTS = {
   /** Input of a model: bounded by the body, and exactly by the model's context. */
   prompt: { maxLength: BODY_BYTES.generation },
   /**
-   * A text that is tokenized whole, which cannot be interrupted: at worst 5 s. Four times what any model that embeds
-   * reads, and half a million tokens of a text that is only counted.
+   * A text that is tokenized whole, which cannot be interrupted: at worst 2 s, on a thread of its own. Twice what any model
+   * that embeds reads, and a quarter of a million tokens of a text that is only counted.
    */
-  tokenized: { maxLength: 2 * MIB },
+  tokenized: { maxLength: MIB },
   /** Five hours of speech, synthesised sentence by sentence. OpenAI's limit is 4096. */
   speech: { maxLength: 250_000 },
   /** OpenAI's limit. Accepted, but ignored. */
@@ -373,8 +373,11 @@ export const LONGEST_STAY_SECONDS = 100 * 365 * DAY_SECONDS
 export const MODEL_TEXTS = {
   /** A whole Modelfile, in bytes; the texts below are parts of it. */
   modelfileBytes: 4 * MIB,
-  /** Compiled when a model is loaded, and translated if it is a Go template. Published ones stay below 64 KiB. */
-  template: { maxLength: MIB },
+  /**
+   * Compiled when a model is created, which takes the server up to 200 ms, and when it is loaded; translated if it is a Go
+   * template. Published ones stay below 64 KiB.
+   */
+  template: { maxLength: 128 * KIB },
   /** Read with every chat. */
   system: { maxLength: MIB },
   message: { maxLength: MIB },

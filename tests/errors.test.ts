@@ -11,7 +11,8 @@ import { openAiDialect } from "../src/http/openai/dialect"
 import { dialectOf } from "../src/http/plugins/dialects"
 import { errorResponse } from "../src/http/plugins/errors"
 import { listen, type Listener } from "../src/http/server/listen"
-import { fakeServer, type Json, jsonOf, USER_HI } from "./support/http"
+import { APIS, withoutId } from "./support/error-shapes"
+import { fakeServer, jsonOf, USER_HI } from "./support/http"
 
 const errors = {
   ...baseErrors,
@@ -226,95 +227,6 @@ interface Seen {
 
 /** The paths in the table. */
 const PATHS = ["/f", "/models", "/m.gguf", "/m.tar"]
-
-/** What the errors of an API look like. */
-interface Api {
-  readonly path: string
-  shape(error: XllmError): Json
-  /** The last event of a stream, and in it the JSON. */
-  readonly stream: RegExp
-}
-
-const ANTHROPIC_TYPES: Readonly<Record<number, string>> = {
-  401: "authentication_error",
-  403: "permission_error",
-  404: "not_found_error",
-  413: "request_too_large",
-  503: "overloaded_error",
-}
-
-const LLAMA_TYPES: Readonly<Record<number, string>> = {
-  401: "authentication_error",
-  403: "permission_error",
-  404: "not_found_error",
-  503: "unavailable_error",
-}
-
-const DATA = /^data: (.+)\n\n$/
-
-const APIS: readonly (readonly [name: string, api: Api])[] = [
-  ["OpenAI's", { path: "/v1/completions", stream: DATA, shape: openAiShape }],
-  ["Responses", { path: "/v1/responses", stream: DATA, shape: openAiShape }],
-  ["xLLM's", { path: "/v0/stop", stream: DATA, shape: openAiShape }],
-  [
-    "Anthropic's",
-    {
-      path: "/v1/messages",
-      stream: /^event: error\ndata: (.+)\n\n$/,
-      shape: (error) => ({
-        type: "error",
-        error: {
-          type:
-            ANTHROPIC_TYPES[error.status] ?? (error.status >= 500 ? "api_error" : "invalid_request_error"),
-          // What coding agents look for.
-          message:
-            error instanceof errors.ContextLengthExceeded
-              ? "prompt is too long: 900 tokens > 512 maximum"
-              : error instanceof errors.InputTooLong
-                ? "prompt is too long: 600 tokens > 512 maximum"
-                : error.publicMessage,
-          code: error.code,
-          ...error.details,
-        },
-        request_id: "req_1",
-      }),
-    },
-  ],
-  ["Ollama's", { path: "/api/chat", stream: /^(.+)\n$/, shape: (error) => ({ error: error.publicMessage }) }],
-  [
-    "llama-server's",
-    {
-      path: "/completion",
-      stream: DATA,
-      shape: (error) => ({
-        error: { code: error.status, message: llamaMessage(error), type: llamaType(error), ...error.details },
-      }),
-    },
-  ],
-]
-
-function openAiShape({ publicMessage: message, status, param, code, details }: XllmError): Json {
-  const type = status >= 500 ? "server_error" : "invalid_request_error"
-  return { error: { message, type, param: param ?? null, code, ...details } }
-}
-
-/** Its clients look for this beginning. */
-function llamaMessage({ code, publicMessage, details }: XllmError): string {
-  if (code !== "context_length_exceeded") return publicMessage
-  const { n_prompt_tokens: given, n_ctx: most } = details ?? {}
-  return `request (${String(given)} tokens) exceeds the available context size (${String(most)} tokens): ${publicMessage}`
-}
-
-function llamaType({ code, status }: XllmError): string {
-  if (code === "context_length_exceeded") return "exceed_context_size_error"
-  if (code === "unsupported" || status === 501) return "not_supported_error"
-  return LLAMA_TYPES[status] ?? (status >= 500 ? "server_error" : "invalid_request_error")
-}
-
-/** A stream's request has it in a header. */
-function withoutId({ request_id: _, ...shape }: Json): Json {
-  return shape
-}
 
 const CASES = TABLE.map(([error, status, seen]) => [error.name, error, status, seen] as const)
 

@@ -78,6 +78,7 @@ export const llamaSymbols = {
   llama_vocab_n_tokens: { args: ["ptr"], returns: "i32" },
   llama_vocab_is_eog: { args: ["ptr", "i32"], returns: "bool" },
   llama_vocab_is_control: { args: ["ptr", "i32"], returns: "bool" },
+  llama_vocab_get_attr: { args: ["ptr", "i32"], returns: "i32" },
   llama_vocab_bos: { args: ["ptr"], returns: "i32" },
   llama_vocab_eos: { args: ["ptr"], returns: "i32" },
   llama_vocab_sep: { args: ["ptr"], returns: "i32" },

@@ -1,4 +1,5 @@
 import type { Library, NativePointer } from "./library"
+import { MarkerCuts } from "./marker-cuts"
 
 /** A handle with which another thread of the same process can open a vocabulary; opaque outside `llama/`. */
 export interface VocabularyShare {
@@ -15,6 +16,17 @@ export interface TokenizeOptions {
 /** `enum llama_vocab_type`: SentencePiece, byte-pair, WordPiece, unigram, RWKV, PLaMo-2. */
 const TYPE_SPM = 1
 const TYPE_BPE = 2
+
+/** `enum llama_token_attr`: unknown, control and user-defined tokens are found in a text before all others. */
+const FOUND_FIRST = (1 << 0) | (1 << 3) | (1 << 4)
+/** White space in front of the token belongs to it. */
+const STRIPS_LEFT = 1 << 7
+
+/** Characters of a text in which there may be so many markers that they take long. */
+const LONG_TEXT = 32_768
+
+/** Tokens for which there is room at once: 16 MB. A text with more is tokenized twice. */
+const MOST_AT_ONCE = 1 << 22
 
 /** The tokens of one model. Valid as long as its model; safe to use from several threads. */
 export class Vocabulary {
@@ -40,6 +52,7 @@ export class Vocabulary {
   readonly #pieces: (Uint8Array | undefined)[]
   readonly #scratch = new Uint8Array(1024)
   readonly #single = new Int32Array(1)
+  #cuts: MarkerCuts | undefined
 
   constructor(library: Library, ptr: NativePointer) {
     this.#library = library
@@ -167,13 +180,49 @@ export class Vocabulary {
   }
 
   tokenize(text: string, options: TokenizeOptions): Int32Array {
-    return this.tokenizeBytes(new TextEncoder().encode(text), options)
+    const encoder = new TextEncoder()
+    const slices = this.#slicesOf(text, options)
+    if (slices.length === 1) return this.tokenizeBytes(encoder.encode(text), options)
+    const parts = slices.map((slice, index) =>
+      this.tokenizeBytes(encoder.encode(slice), {
+        ...options,
+        addSpecial: options.addSpecial && index === 0,
+      }),
+    )
+    const all = new Int32Array(parts.reduce((sum, { length }) => sum + length, 0))
+    let at = 0
+    for (const part of parts) {
+      all.set(part, at)
+      at += part.length
+    }
+    return all
+  }
+
+  #slicesOf(text: string, { addSpecial, parseSpecial }: TokenizeOptions): readonly string[] {
+    const hasEnd = addSpecial && (this.addsEos || this.addsSep)
+    if (!parseSpecial || hasEnd || text.length < LONG_TEXT || !this.keepsEveryByte()) return [text]
+    return (this.#cuts ??= this.#markerCuts()).slices(text)
+  }
+
+  #markerCuts(): MarkerCuts {
+    const { llama } = this.#library
+    const markers: string[] = []
+    const others: string[] = []
+    for (let token = 0; token < this.size; token++) {
+      const attributes = llama.llama_vocab_get_attr(this.#ptr, token)
+      if ((attributes & FOUND_FIRST) === 0) continue
+      const text = new TextDecoder().decode(this.bytes(token))
+      if (text === "") continue
+      others.push(text)
+      if (this.isControl(token) && (attributes & STRIPS_LEFT) === 0) markers.push(text)
+    }
+    return new MarkerCuts(markers, others)
   }
 
   tokenizeBytes(bytes: Uint8Array, options: TokenizeOptions): Int32Array {
     const size = bytes.length
     // A vocabulary produces at most one token per byte, plus BOS, EOS and a leading space.
-    const guess = new Int32Array(Math.min(size, 1 << 16) + 8)
+    const guess = new Int32Array(Math.min(size, MOST_AT_ONCE) + 8)
     const count = this.#tokenizeInto(bytes, size, guess, options)
     if (count >= 0) return guess.slice(0, count)
     const exact = new Int32Array(-count)

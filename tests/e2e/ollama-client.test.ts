@@ -6,6 +6,7 @@ import { sha256 } from "../support/fakes/fake-hub"
 import { FakeRegistry } from "../support/fakes/fake-registry"
 import { tinyModelBytes } from "../support/fakes/pull-scene"
 import { TINY_DIMENSIONS, writeTinyEmbedder } from "../support/files/tiny-embedder"
+import { writeCaller, writeThinker } from "../support/files/chained-models"
 import { writeTinyModel } from "../support/files/tiny-model"
 import { Installation, type InstalledServer } from "../support/installation"
 import { until } from "../support/until"
@@ -22,6 +23,8 @@ beforeAll(async () => {
   mkdirSync(xllm.models, { recursive: true })
   writeTinyModel(join(xllm.models, "tiny.gguf"))
   writeTinyEmbedder(join(xllm.models, "bert.gguf"))
+  writeCaller(join(xllm.models, "caller.gguf"))
+  writeThinker(join(xllm.models, "thinker.gguf"))
   registry = await FakeRegistry.start()
   registry.publish("library/small:latest", { model: TINY, system: "Be brief." })
   server = await xllm.serve([], { environment: { XLLM_PULL_OLLAMA_REGISTRY: registry.url } })
@@ -64,6 +67,78 @@ describe("Ollama's client gets from the executable", () => {
     expect(JSON.parse(message.content)).toEqual({ ok: expect.any(Boolean) })
   })
 
+  test("calls of tools, whole and as a stream, and what follows their results", async () => {
+    const parameters = {
+      type: "object",
+      properties: { city: { type: "string", enum: ["Oslo", "Rome"] } },
+      required: ["city"],
+    }
+    const tools = [{ type: "function", function: { name: "weather", description: "of a city", parameters } }]
+    const asked = { ...GREEDY, model: "caller", tools, options: { temperature: 0, num_predict: 100 } }
+    const { message, done_reason } = await ollama.chat(asked)
+    expect(done_reason).toBe("stop")
+    const [call, ...others] = message.tool_calls ?? []
+    expect(others).toEqual([])
+    expect(call?.function).toMatchObject({
+      name: "weather",
+      arguments: { city: expect.stringMatching(/^(Oslo|Rome)$/) },
+    })
+    const streamed: object[] = []
+    for await (const part of await ollama.chat({ ...asked, stream: true }))
+      streamed.push(...(part.message.tool_calls ?? []).map((one) => one.function))
+    expect(streamed).toMatchObject([call?.function ?? {}])
+    const messages = [...CHAT.messages, message, { role: "tool", tool_name: "weather", content: "rain" }]
+    const next = await ollama.chat({ ...asked, messages })
+    expect(next.prompt_eval_count).toBeGreaterThan(20)
+  })
+
+  test("thoughts apart from the answer, where they are wanted", async () => {
+    const asked = { ...GREEDY, model: "thinker", options: { temperature: 0, num_predict: 60 } }
+    for (const think of [undefined, true, "high"] as const) {
+      const { message } = await ollama.chat({ ...asked, ...(think !== undefined && { think }) })
+      expect([message.thinking, message.content]).toEqual(["Mu", "Yes"])
+    }
+    let [thinking, content] = ["", ""]
+    for await (const { message } of await ollama.chat({ ...asked, think: true, stream: true })) {
+      thinking += message.thinking ?? ""
+      content += message.content
+    }
+    expect([thinking, content]).toEqual(["Mu", "Yes"])
+    expect((await ollama.chat({ ...asked, think: false })).message.thinking).toBeUndefined()
+    const told = await ollama.generate({
+      model: "thinker",
+      prompt: "Hi",
+      think: true,
+      options: asked.options,
+    })
+    expect([told.thinking, told.response]).toEqual(["Mu", "Yes"])
+    expect((await ollama.show({ model: "thinker" })).capabilities).toContain("thinking")
+    await expect(ollama.chat({ ...GREEDY, think: true })).rejects.toThrow('"tiny" does not support thinking')
+  })
+
+  test("a prompt in the template that it sends", async () => {
+    const options = { temperature: 0, num_predict: 4 }
+    const template = "Q: {{ .Prompt }} A: {{ .Response }}"
+    const given = await ollama.generate({ model: "tiny", prompt: "hello", template, options })
+    const raw = await ollama.generate({ model: "tiny", prompt: "Q: hello A: ", raw: true, options })
+    expect(given.response).toBe(raw.response)
+    expect(given.prompt_eval_count).toBe(raw.prompt_eval_count)
+  })
+
+  test("several models that it loads at once, each one once", async () => {
+    for (const model of ["tiny", "caller", "thinker"])
+      await ollama.generate({ model, prompt: "", keep_alive: 0 })
+    const load = (model: string) => ollama.generate({ model, prompt: "", keep_alive: "10m" })
+    const loaded = await Promise.all(["tiny", "caller", "thinker", "tiny", "caller"].map(load))
+    expect(loaded.map(({ done_reason }) => done_reason)).toEqual(Array(5).fill("load"))
+    const names = (await ollama.ps()).models.map(({ name }) => name)
+    expect(names.filter((name) => !name.startsWith("bert")).sort()).toEqual([
+      "caller:latest",
+      "thinker:latest",
+      "tiny:latest",
+    ])
+  })
+
   test("vectors of texts", async () => {
     const { embeddings, ...rest } = await ollama.embed({ model: "bert", input: ["the cat", "a dog"] })
     expect(embeddings.map((vector) => vector.length)).toEqual([TINY_DIMENSIONS, TINY_DIMENSIONS])
@@ -98,15 +173,16 @@ describe("Ollama's client gets from the executable", () => {
 
   test("what is loaded, and that it is unloaded with a keep_alive of 0", async () => {
     await ollama.generate({ model: "tiny", prompt: "", stream: false })
-    expect((await ollama.ps()).models).toMatchObject([{ name: "tiny:latest", context_length: 512 }])
+    const tiny = async () => (await ollama.ps()).models.filter(({ name }) => name === "tiny:latest")
+    expect(await tiny()).toMatchObject([{ context_length: 512 }])
     const gone = await ollama.generate({ model: "tiny", prompt: "", keep_alive: 0 })
     expect(gone.done_reason).toBe("unload")
-    expect((await ollama.ps()).models).toEqual([])
+    expect(await tiny()).toEqual([])
   })
 
   test("models and what they are", async () => {
-    const [tiny] = (await ollama.list()).models
-    expect(tiny).toMatchObject({ name: "tiny:latest", details: { format: "gguf" } })
+    const tiny = (await ollama.list()).models.find(({ name }) => name === "tiny:latest")
+    expect(tiny).toMatchObject({ model: "tiny:latest", details: { format: "gguf" } })
     const shown = await ollama.show({ model: "tiny" })
     expect(shown.capabilities).toContain("completion")
     expect(shown.modelfile).toContain("FROM tiny:latest")
@@ -116,9 +192,7 @@ describe("Ollama's client gets from the executable", () => {
   test("errors in its words", async () => {
     await expect(ollama.chat({ ...CHAT, model: "none" })).rejects.toThrow("model 'none' not found")
     await expect(ollama.show({ model: "none" })).rejects.toThrow("not found")
-    await expect(ollama.chat({ ...CHAT, options: { temperature: -1 } })).rejects.toThrow(
-      "options.temperature",
-    )
+    await expect(ollama.chat({ ...CHAT, options: { num_ctx: -1 } })).rejects.toThrow("options.num_ctx")
   })
 })
 

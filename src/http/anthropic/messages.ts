@@ -73,7 +73,7 @@ function readMessage(
     return [{ role, content: checkText(`${path}.content`, content, TEXTS.prompt) }]
   const blocks = fields.list("content", COUNTS.contentParts) ?? []
   budget.take(blocks.length)
-  const reader = new BlockReader(calls)
+  const reader = new BlockReader(calls, budget)
   blocks.forEach((block, index) => reader.read(`${path}.content[${index}]`, block, role))
   return reader.messages(role)
 }
@@ -81,13 +81,15 @@ function readMessage(
 /** Collects the blocks of one message. */
 class BlockReader {
   readonly #calls: CallHistory
+  readonly #budget: BlockBudget
   readonly #parts: ContentPart[] = []
   readonly #toolCalls: ToolCall[] = []
   readonly #results: ChatMessage[] = []
   readonly #thoughts: string[] = []
 
-  constructor(calls: CallHistory) {
+  constructor(calls: CallHistory, budget: BlockBudget) {
     this.#calls = calls
+    this.#budget = budget
   }
 
   read(path: string, block: unknown, role: (typeof ROLES)[number]): void {
@@ -130,7 +132,7 @@ class BlockReader {
   #result(path: string, block: JsonObject): void {
     const fields = new Fields(block, `${path}.`)
     const call = this.#calls.withId(`${path}.tool_use_id`, required(path, fields, "tool_use_id"))
-    const text = readResult(`${path}.content`, fields.unchecked("content"))
+    const text = readResult(`${path}.content`, fields.unchecked("content"), this.#budget)
     const isError = fields.boolean("is_error") ?? false
     this.#results.push({
       role: "tool",
@@ -156,10 +158,11 @@ class BlockReader {
   }
 }
 
-function readResult(path: string, content: unknown): string {
+function readResult(path: string, content: unknown, budget: BlockBudget): string {
   if (content === undefined) return ""
   if (typeof content === "string") return checkText(path, content, TEXTS.prompt)
   const blocks = checkList(path, content, COUNTS.contentParts)
+  budget.take(blocks.length)
   return blocks.map((block, index) => readTextBlock(`${path}[${index}]`, block)).join("\n")
 }
 

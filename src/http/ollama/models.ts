@@ -5,11 +5,12 @@ import { WrongModelKind } from "../../errors/model"
 import { InvalidRequest } from "../../errors/request"
 import { printModelfile } from "../../formats/modelfile/print"
 import { instructionsOfTexts, type ModelTexts, modelTextsOf } from "../../store/model-texts"
+import type { ModelDescriptions } from "../context/model-descriptions"
 import { Fields } from "../read/fields"
 import { type JsonObject, readJsonObject } from "../read/body/json-body"
 import { readModel } from "../read/options"
 import type { OllamaContext } from "./context"
-import { ListedModels, taggedName, toDetailsBody } from "./model-facts"
+import { describeListed, taggedName, toDetailsBody } from "./model-facts"
 
 /**
  * The version of Ollama whose API this is: clients compare it with the first one that has what they need, so ours would
@@ -24,12 +25,11 @@ const NAME_WIDTH = 30
 const NEVER = "2318-01-01T00:00:00Z"
 
 /** GET /api/tags, /api/ps and /api/version, POST /api/show */
-export function ollamaModelRoutes({ engine }: OllamaContext) {
-  const listed = new ListedModels(engine)
+export function ollamaModelRoutes({ engine }: OllamaContext, descriptions: ModelDescriptions) {
   return new Elysia({ name: "ollama-models" })
     .get("/api/version", () => ({ version: API_VERSION }))
     .get("/api/tags", async () => {
-      const models = await listed.describe(await engine.list())
+      const models = await describeListed(await engine.list(), descriptions)
       return {
         models: models.map(([{ name, modifiedAt, sizeBytes, id }, details]) => ({
           name: taggedName(name),
@@ -47,7 +47,10 @@ export function ollamaModelRoutes({ engine }: OllamaContext) {
       const names = [...new Set(loaded.map(({ name }) => name))]
       // Not the whole list, which clients poll. One that was removed while it runs is left out.
       const found = await Promise.all(names.map((name) => engine.resolve(name).catch(() => undefined)))
-      const models = await listed.describe(found.filter((model) => model !== undefined))
+      const models = await describeListed(
+        found.filter((model) => model !== undefined),
+        descriptions,
+      )
       const bodies = models.map(([{ name }, details]) =>
         toLoadedBody(
           loaded.filter((worker) => worker.name === name),

@@ -6,16 +6,17 @@ import { breathe } from "../../lib/async/breathe"
 import { mapSome } from "../../lib/async/map-some"
 import { aliasKey } from "../../lib/aliases"
 import { parametersOf } from "../../store/default-parameters"
+import type { ModelDescriptions } from "../context/model-descriptions"
 import { speakerIds } from "./audio/speakers"
 import type { OpenAiContext } from "./reply"
 
 const MODELS = "/v1/models"
 
 /** GET /v1/models and /v1/models/:id; an id may contain slashes. */
-export function modelRoutes({ engine }: OpenAiContext) {
+export function modelRoutes({ engine }: OpenAiContext, descriptions: ModelDescriptions) {
   return new Elysia({ name: "openai-models" })
     .get(MODELS, async () => {
-      const models = await mapSome(await listModels(engine), async (entries) => [
+      const models = await mapSome(await listModels(engine, descriptions), async (entries) => [
         ...entries,
         ...(await adaptedOf(entries, engine)),
       ])
@@ -35,7 +36,7 @@ export function modelRoutes({ engine }: OpenAiContext) {
 }
 
 /** The entries of every model: one for each of its names, its own first. */
-export async function listModels(engine: Engine) {
+export async function listModels(engine: Engine, descriptions: ModelDescriptions) {
   const models = await engine.list()
   const contexts = await engine.contextLengths(models)
   return await mapSome(models, async (model) => {
@@ -43,8 +44,8 @@ export async function listModels(engine: Engine) {
     await breathe()
     const context = contexts.get(model.name)
     // With its context its file is read, so its other facts are at hand.
-    const details = context === undefined ? undefined : await engine.show(model.name).catch(() => undefined)
-    return toModels(model, { context, details, speakers: await speakersOf(model, engine) })
+    const details = context === undefined ? undefined : await descriptions.of(model)
+    return toModels(model, { context, details, speakers: await speakersOf(model, descriptions) })
   })
 }
 
@@ -58,9 +59,12 @@ function decodeName(encoded: string): string {
 }
 
 /** Clients offer them for selection. Undefined where the model has none, or its files are gone. */
-async function speakersOf(model: ModelSummary, engine: Engine): Promise<readonly string[] | undefined> {
+async function speakersOf(
+  model: ModelSummary,
+  descriptions: ModelDescriptions,
+): Promise<readonly string[] | undefined> {
   if (model.kind !== "tts") return undefined
-  const details = await engine.show(model.name).catch(() => undefined)
+  const details = await descriptions.of(model)
   return details?.kind === "tts" ? speakerIds(details) : undefined
 }
 

@@ -3,6 +3,7 @@ import type { Engine } from "../../engine/contract"
 import type { Logger } from "../../log/logger"
 import type { Metrics } from "../../metrics/metrics"
 import { KnownRoutes } from "../context/known-routes"
+import { ModelDescriptions } from "../context/model-descriptions"
 import type { RequestContext } from "../context/request-context"
 import type { ModelLibrary } from "../context/library"
 import { type CurrentSettings, DEFAULT_HTTP_SETTINGS } from "../context/settings"
@@ -84,6 +85,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
   const settings = options.settings ?? (() => DEFAULT_HTTP_SETTINGS)
   const routes = new KnownRoutes(() => app.routes)
   const openAi = { engine, version, settings, uploads, images }
+  const descriptions = new ModelDescriptions(engine)
   const ollama = { engine, settings, log, library: options.library }
   const began = () => metrics?.exchangeBegan()
   const over = (requestContext: RequestContext) => {
@@ -119,7 +121,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     transcriptionRoutes(openAi),
     imageRoutes(openAi),
     imageFileRoutes(images),
-    modelRoutes(openAi),
+    modelRoutes(openAi, descriptions),
     statusRoutes({ engine, version, startedAt }),
     controlRoutes(engine, toRenderRequest),
     tokenRoutes(engine, toRenderRequest),
@@ -128,7 +130,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     nativeTokenRoutes(engine),
     nativeEmbeddingRoutes(openAi, (body, headers) => toEmbeddingCall(body, headers).request),
     promptRoutes(engine, (body, headers) => toChatCall(body, headers).request),
-    nativeModelRoutes(engine, () => listModels(engine)),
+    nativeModelRoutes(engine, () => listModels(engine, descriptions)),
     serverStatusRoutes({ engine, version }),
     loraAdapterRoutes({ engine }),
     responseRoutes(openAi, responses, log),
@@ -136,7 +138,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     anthropicRoutes({ engine, settings, log }),
     ollamaGenerationRoutes(ollama),
     ollamaEmbeddingRoutes(ollama),
-    ollamaModelRoutes(ollama),
+    ollamaModelRoutes(ollama, descriptions),
     ollamaManagementRoutes(ollama),
   ]
   for (const dialect of dialects) app.use(dialect)

@@ -229,7 +229,7 @@ describe("what is refused", () => {
 
   test.each([
     ["SYSTEM", `"${"x".repeat(2 ** 20 + 1)}"`, "2: SYSTEM must have at most 1048576 characters, got 1048577"],
-    ["TEMPLATE", "x".repeat(2 ** 20 + 1), "2: TEMPLATE must have at most 1048576 characters, got 1048577"],
+    ["TEMPLATE", "x".repeat(2 ** 17 + 1), "2: TEMPLATE must have at most 131072 characters, got 131073"],
     ["MESSAGE user", "x".repeat(2 ** 20 + 1), "2: MESSAGE must have at most 1048576 characters, got 1048577"],
     ["LICENSE", "x".repeat(2 ** 20 + 1), "2: LICENSE must have at most 1048576 characters, got 1048577"],
     ["ADAPTER", "x".repeat(4097), "2: ADAPTER must have at most 4096 characters, got 4097"],

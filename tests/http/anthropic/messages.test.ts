@@ -227,6 +227,26 @@ describe("a request", () => {
   })
 })
 
+test("blocks inside of results count as those outside", async () => {
+  const { post } = fakeServer()
+  const part = { type: "text", text: "a" }
+  const results = Array.from({ length: 20 }, (_, index) => ({
+    type: "tool_result",
+    tool_use_id: `call${index}`,
+    content: Array(1000).fill(part),
+  }))
+  const calls = results.map(({ tool_use_id: id }) => ({ type: "tool_use", id, name: "read", input: {} }))
+  const messages = [...USER_HI, { role: "assistant", content: calls }, { role: "user", content: results }]
+  const response = await post("/v1/messages", { ...CALL, messages })
+  expect(response.status).toBe(400)
+  expect(await response.text()).toContain("messages must have at most 16384 blocks in all")
+  const fewer = messages.with(-1, {
+    role: "user",
+    content: results.map((one) => ({ ...one, content: [part] })),
+  })
+  expect((await post("/v1/messages", { ...CALL, messages: fewer })).status).toBe(200)
+})
+
 describe("errors have Anthropic's shape", () => {
   test.each([
     [{ ...CALL, model: undefined }, 400, "invalid_request_error", "model is required"],

@@ -7,13 +7,12 @@ import { Uploads } from "../../../src/http/read/body/uploads"
 import { ResponseStore } from "../../../src/http/response-store/response-store"
 import { type App, createApp } from "../../../src/http/server/app"
 import { createLogger } from "../../../src/log/logger"
+import { writeCaller, writeThinker } from "../../support/files/chained-models"
 import { writeTinyModel } from "../../support/files/tiny-model"
-import { tinyVocabulary } from "../../support/files/tiny-vocabulary"
 import { untilAborted } from "../../support/fakes/fake-engine"
 import { fakeServer, type Json, jsonOf, postRequest, readerOf } from "../../support/http"
 import { realEngine } from "../../support/real/real-engine"
 import { tempFolder } from "../../support/temp-folder"
-import { HERMES_TEMPLATE, OPEN_THINKING_TEMPLATE } from "../../support/tool-templates"
 import { type Adapter, ADAPTERS, type Asked, type Told } from "./adapters"
 
 setDefaultTimeout(120_000)
@@ -22,30 +21,12 @@ const folder = tempFolder()
 let engine: ManagedEngine
 let app: App
 
-/** The pairs of tokens that make a model write these, once it has come to the first. */
-function chainOf(tokens: readonly string[]): [number, number][] {
-  const { idOf } = tinyVocabulary({ size: 600, fim: false })
-  const ids = tokens.map(idOf)
-  return ids.slice(1).map((id, index) => [ids[index] ?? 0, id])
-}
-
 beforeAll(() => {
   const models = join(folder.path, "models")
   mkdirSync(models)
   writeTinyModel(join(models, "plain.gguf"))
-  writeTinyModel(join(models, "caller.gguf"), {
-    chatTemplate: HERMES_TEMPLATE,
-    vocab: 600,
-    chain: chainOf(["\n", "so", "<", "to", "ol", "_", "ca", "ll", ">"]),
-  })
-  writeTinyModel(join(models, "thinker.gguf"), {
-    chatTemplate: OPEN_THINKING_TEMPLATE,
-    vocab: 600,
-    chain: chainOf([
-      ...["\n", "M", "u", "<", "/", "t", "h", "i", "n", "k", ">"],
-      ...["Y", "e", "s", "<|im_end|>"],
-    ]),
-  })
+  writeCaller(join(models, "caller.gguf"))
+  writeThinker(join(models, "thinker.gguf"))
   const log = createLogger({ level: "off" })
   engine = realEngine(models, { settings: { contextLength: 512, slots: 4 } })
   app = createApp({

@@ -308,11 +308,13 @@ describe("errors", () => {
 describe("a chat that is too long", () => {
   /** Every message is a token for each letter; 10 fit. */
   class Narrow extends FakeEngine {
+    mostRendered = 30
+
     override async render(request: GenerationRequest): Promise<RenderedPrompt> {
       const rendered = await super.render(request)
       if (request.kind !== "chat") return rendered
       const length = request.messages.reduce((sum, { content }) => sum + content.length, 0)
-      if (length > 30) throw new ContextLengthExceeded(length, 10, "messages")
+      if (length > this.mostRendered) throw new ContextLengthExceeded(length, 10, "messages")
       return { ...rendered, tokens: Array<number>(length).fill(1) }
     }
 
@@ -339,6 +341,31 @@ describe("a chat that is too long", () => {
     const body = await jsonOf(post("/api/chat", { ...LONG, truncate: true }))
     expect(body["dropped_messages"]).toBe(2)
     expect(chatOf(engine).messages.map(({ content }) => content)).toEqual(["ss", "cc", "dd", "ee"])
+  })
+
+  test("of thousands of messages is rendered a few times only", async () => {
+    class Wide extends Narrow {
+      renders = 0
+      override async render(request: GenerationRequest): Promise<RenderedPrompt> {
+        this.renders++
+        return await super.render(request)
+      }
+    }
+    const wide = new Wide()
+    wide.contextLength = async () => 1000
+    wide.mostRendered = 2000
+    const { post, engine } = fakeServer(undefined, { engine: wide })
+    const messages = Array.from({ length: 4001 }, (_, index) => ({
+      role: index % 2 === 0 ? "user" : "assistant",
+      content: "a".repeat(1 + (index % 7)),
+    }))
+    const body = await jsonOf(post("/api/chat", { ...LONG, messages, truncate: true }))
+    const left = chatOf(engine).messages
+    expect(body["dropped_messages"]).toBe(4001 - left.length)
+    const length = left.reduce((sum, { content }) => sum + content.length, 0)
+    expect(length).toBeLessThanOrEqual(1000)
+    expect(length).toBeGreaterThan(900)
+    expect(wide.renders).toBeLessThan(10)
   })
 
   test("is left as it is otherwise", async () => {

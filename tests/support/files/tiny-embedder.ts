@@ -14,12 +14,28 @@ export interface TinyEmbedderOptions {
   /** All values are NaN for texts with this token. */
   readonly brokenToken?: number
   readonly name?: string
+  /** Numbers in a vector; like `ffn`, a multiple of 32 with q8_0 weights. */
+  readonly dim?: number
+  readonly heads?: number
+  readonly layers?: number
+  readonly ffn?: number
+  /** Tokens of `bert`; at least those of {@link WORD_PIECES}. */
+  readonly vocabulary?: number
+  readonly weights?: "f32" | "q8_0"
 }
 
 const DIM = 64
-const HEADS = 4
-const LAYERS = 2
-const FFN = 128
+
+/** As all-MiniLM-L6-v2: what texts cost depends on this, and not on what the weights are. */
+export const MINILM_SIZE = {
+  dim: 384,
+  heads: 12,
+  layers: 6,
+  ffn: 1536,
+  vocabulary: 30_522,
+  weights: "q8_0",
+} as const satisfies Partial<TinyEmbedderOptions>
+
 const POOLINGS = { mean: 1, cls: 2, last: 3, rank: 4 } as const
 
 type Settings = Required<Omit<TinyEmbedderOptions, "pooling" | "rerankTemplate" | "brokenToken">> &
@@ -52,6 +68,12 @@ export function writeTinyEmbedder(path: string, options: TinyEmbedderOptions = {
     contextLength: 512,
     seed: 1,
     name: "tiny-embedder",
+    dim: DIM,
+    heads: 4,
+    layers: 2,
+    ffn: 128,
+    vocabulary: WORD_PIECES.length,
+    weights: "f32",
     ...options,
     architecture,
     pooling: options.pooling === undefined ? (architecture === "bert" ? "mean" : "last") : options.pooling,
@@ -59,7 +81,7 @@ export function writeTinyEmbedder(path: string, options: TinyEmbedderOptions = {
   const isBert = architecture === "bert"
   writeGguf(
     path,
-    [...generalEntries(settings), ...(isBert ? wordPieceEntries() : bytePairEntries(settings))],
+    [...generalEntries(settings), ...(isBert ? wordPieceEntries(settings) : bytePairEntries(settings))],
     isBert ? bertTensors(settings) : qwenTensors(settings),
   )
 }
@@ -72,11 +94,11 @@ function generalEntries(s: Settings): GgufEntry[] {
     ["general.name", "string", s.name],
     ["general.license", "string", "mit"],
     ["general.file_type", "u32", 0],
-    [`${arch}.block_count`, "u32", LAYERS],
+    [`${arch}.block_count`, "u32", s.layers],
     [`${arch}.context_length`, "u32", s.contextLength],
-    [`${arch}.embedding_length`, "u32", DIM],
-    [`${arch}.feed_forward_length`, "u32", FFN],
-    [`${arch}.attention.head_count`, "u32", HEADS],
+    [`${arch}.embedding_length`, "u32", s.dim],
+    [`${arch}.feed_forward_length`, "u32", s.ffn],
+    [`${arch}.attention.head_count`, "u32", s.heads],
     ...(isBert
       ? ([
           [`${arch}.attention.layer_norm_epsilon`, "f32", 1e-6],
@@ -84,9 +106,9 @@ function generalEntries(s: Settings): GgufEntry[] {
         ] satisfies GgufEntry[])
       : ([
           [`${arch}.attention.layer_norm_rms_epsilon`, "f32", 1e-6],
-          [`${arch}.attention.head_count_kv`, "u32", HEADS],
-          [`${arch}.attention.key_length`, "u32", DIM / HEADS],
-          [`${arch}.attention.value_length`, "u32", DIM / HEADS],
+          [`${arch}.attention.head_count_kv`, "u32", s.heads],
+          [`${arch}.attention.key_length`, "u32", s.dim / s.heads],
+          [`${arch}.attention.value_length`, "u32", s.dim / s.heads],
           [`${arch}.rope.freq_base`, "f32", 10_000],
         ] satisfies GgufEntry[])),
     ...(s.pooling === null
@@ -102,16 +124,23 @@ function generalEntries(s: Settings): GgufEntry[] {
   ]
 }
 
+/** Words that no text has fill a larger vocabulary. */
+function piecesOf({ vocabulary }: Settings): readonly string[] {
+  const more = Math.max(0, vocabulary - WORD_PIECES.length)
+  return [...WORD_PIECES, ...Array.from({ length: more }, (_, index) => `unused${index}`)]
+}
+
 /** llama.cpp marks the beginnings of words, where BERT marks the rest. */
-function wordPieceEntries(): GgufEntry[] {
-  const tokens = WORD_PIECES.map((token) =>
+function wordPieceEntries(s: Settings): GgufEntry[] {
+  const pieces = piecesOf(s)
+  const tokens = pieces.map((token) =>
     token.startsWith("##") ? token.slice(2) : token.startsWith("[") ? token : `\u2581${token}`,
   )
   return [
     ["tokenizer.ggml.model", "string", "bert"],
     ["tokenizer.ggml.token_type_count", "u32", 2],
     ["tokenizer.ggml.tokens", "strings", tokens],
-    ["tokenizer.ggml.token_type", "i32s", WORD_PIECES.map((token) => (token.startsWith("[") ? 3 : 1))],
+    ["tokenizer.ggml.token_type", "i32s", pieces.map((token) => (token.startsWith("[") ? 3 : 1))],
     ["tokenizer.ggml.padding_token_id", "u32", 0],
     ["tokenizer.ggml.unknown_token_id", "u32", 1],
     ["tokenizer.ggml.cls_token_id", "u32", 2],
@@ -139,8 +168,8 @@ function bytePairEntries(_: Settings): GgufEntry[] {
   ]
 }
 
-function norm(maker: TensorMaker, prefix: string): GgufTensor[] {
-  return [maker.ones(`${prefix}.weight`, DIM), maker.filled(`${prefix}.bias`, [DIM], () => 0)]
+function norm(maker: TensorMaker, prefix: string, length: number): GgufTensor[] {
+  return [maker.ones(`${prefix}.weight`, length), maker.filled(`${prefix}.bias`, [length], () => 0)]
 }
 
 function linear(maker: TensorMaker, prefix: string, from: number, to: number, gain = 1.5): GgufTensor[] {
@@ -151,60 +180,60 @@ function linear(maker: TensorMaker, prefix: string, from: number, to: number, ga
 }
 
 function embeddingOf(s: Settings, maker: TensorMaker, vocabulary: number): GgufTensor {
-  const embedding = maker.random("token_embd.weight", [DIM, vocabulary], Math.sqrt(DIM))
+  const embedding = maker.random("token_embd.weight", [s.dim, vocabulary], Math.sqrt(s.dim))
   if (s.brokenToken !== undefined)
-    embedding.values.fill(Number.NaN, s.brokenToken * DIM, (s.brokenToken + 1) * DIM)
+    embedding.values.fill(Number.NaN, s.brokenToken * s.dim, (s.brokenToken + 1) * s.dim)
   return embedding
 }
 
 function bertTensors(s: Settings): GgufTensor[] {
-  const maker = new TensorMaker(s.seed, "f32")
+  const maker = new TensorMaker(s.seed, s.weights)
   const layer = (index: number): GgufTensor[] => {
     const prefix = `blk.${index}.`
     return [
       ...["attn_q", "attn_k", "attn_v", "attn_output"].flatMap((name) =>
-        linear(maker, prefix + name, DIM, DIM),
+        linear(maker, prefix + name, s.dim, s.dim),
       ),
-      ...norm(maker, `${prefix}attn_output_norm`),
-      ...linear(maker, `${prefix}ffn_up`, DIM, FFN),
+      ...norm(maker, `${prefix}attn_output_norm`, s.dim),
+      ...linear(maker, `${prefix}ffn_up`, s.dim, s.ffn),
       // Little: ggml's GELU is a table of half precision, which turns the last digits of its input into larger ones.
-      ...linear(maker, `${prefix}ffn_down`, FFN, DIM, 0.1),
-      ...norm(maker, `${prefix}layer_output_norm`),
+      ...linear(maker, `${prefix}ffn_down`, s.ffn, s.dim, 0.1),
+      ...norm(maker, `${prefix}layer_output_norm`, s.dim),
     ]
   }
   return [
-    embeddingOf(s, maker, WORD_PIECES.length),
-    maker.filled("position_embd.weight", [DIM, s.contextLength], () => maker.normal() / 2),
-    maker.filled("token_types.weight", [DIM, 2], () => maker.normal() / 2),
-    ...norm(maker, "token_embd_norm"),
-    ...Array.from({ length: LAYERS }, (_, index) => layer(index)).flat(),
+    embeddingOf(s, maker, piecesOf(s).length),
+    maker.filled("position_embd.weight", [s.dim, s.contextLength], () => maker.normal() / 2),
+    maker.filled("token_types.weight", [s.dim, 2], () => maker.normal() / 2),
+    ...norm(maker, "token_embd_norm", s.dim),
+    ...Array.from({ length: s.layers }, (_, index) => layer(index)).flat(),
     ...(s.pooling === "rank"
-      ? [...linear(maker, "cls", DIM, DIM), ...linear(maker, "cls.output", DIM, 1)]
+      ? [...linear(maker, "cls", s.dim, s.dim), ...linear(maker, "cls.output", s.dim, 1)]
       : []),
   ]
 }
 
 function qwenTensors(s: Settings): GgufTensor[] {
-  const maker = new TensorMaker(s.seed, "f32")
+  const maker = new TensorMaker(s.seed, s.weights)
   const layer = (index: number): GgufTensor[] => {
     const prefix = `blk.${index}.`
     return [
-      maker.ones(`${prefix}attn_norm.weight`, DIM),
+      maker.ones(`${prefix}attn_norm.weight`, s.dim),
       ...["attn_q", "attn_k", "attn_v", "attn_output"].map((name) =>
-        maker.random(`${prefix}${name}.weight`, [DIM, DIM], 1.5),
+        maker.random(`${prefix}${name}.weight`, [s.dim, s.dim], 1.5),
       ),
-      maker.ones(`${prefix}attn_q_norm.weight`, DIM / HEADS),
-      maker.ones(`${prefix}attn_k_norm.weight`, DIM / HEADS),
-      maker.ones(`${prefix}ffn_norm.weight`, DIM),
-      maker.random(`${prefix}ffn_gate.weight`, [DIM, FFN], 1.5),
-      maker.random(`${prefix}ffn_up.weight`, [DIM, FFN], 1.5),
-      maker.random(`${prefix}ffn_down.weight`, [FFN, DIM], 1.5),
+      maker.ones(`${prefix}attn_q_norm.weight`, s.dim / s.heads),
+      maker.ones(`${prefix}attn_k_norm.weight`, s.dim / s.heads),
+      maker.ones(`${prefix}ffn_norm.weight`, s.dim),
+      maker.random(`${prefix}ffn_gate.weight`, [s.dim, s.ffn], 1.5),
+      maker.random(`${prefix}ffn_up.weight`, [s.dim, s.ffn], 1.5),
+      maker.random(`${prefix}ffn_down.weight`, [s.ffn, s.dim], 1.5),
     ]
   }
   return [
     embeddingOf(s, maker, BYTE_PAIRS),
-    ...Array.from({ length: LAYERS }, (_, index) => layer(index)).flat(),
-    maker.ones("output_norm.weight", DIM),
-    ...(s.pooling === "rank" ? linear(maker, "cls.output", DIM, 2).slice(0, 1) : []),
+    ...Array.from({ length: s.layers }, (_, index) => layer(index)).flat(),
+    maker.ones("output_norm.weight", s.dim),
+    ...(s.pooling === "rank" ? linear(maker, "cls.output", s.dim, 2).slice(0, 1) : []),
   ]
 }

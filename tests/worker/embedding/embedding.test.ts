@@ -161,9 +161,9 @@ test("of a text of megabytes only the part that may be kept is tokenized", async
   expect(distance(await from(long, "end"), await from(words(200, 2), "end"))).toBeLessThan(1e-4)
   const error = await failure(embed(engine, "qwen", ["a", long]))
   expect(error.param).toBe("input[1]")
-  expect(error.message).toStartWith("input[1] must have at most 2097152 characters, got ")
+  expect(error.message).toStartWith("input[1] must have at most 1048576 characters, got ")
   const refused = await failure(rank(engine, "ranker", long, ["a"]))
-  expect(refused.message).toStartWith("query must have at most 2097152 characters, got ")
+  expect(refused.message).toStartWith("query must have at most 1048576 characters, got ")
 })
 
 test("an empty text is one where the model encloses texts in tokens, and refused where it has none", async () => {

@@ -1,7 +1,6 @@
 import { InvalidRequest } from "../../../errors/request"
 import { GoTemplateFault } from "../../../formats/go-template/fault"
 import { translateGoTemplate } from "../../../formats/go-template/translate"
-import { MODEL_TEXTS } from "../../../limits"
 import { type ChatTemplate, type ChatTemplateOptions, compileGivenTemplate } from "../../../prompt/template"
 
 /** A client sends the same one again and again. */
@@ -31,10 +30,7 @@ export class GivenTemplates {
 
 function translated(source: string): string {
   try {
-    const jinja = translateGoTemplate(source)
-    const { maxLength } = MODEL_TEXTS.template
-    if (jinja.length <= maxLength) return jinja
-    throw new InvalidRequest(`template grows to more than ${maxLength} characters`, "template")
+    return translateGoTemplate(source)
   } catch (error) {
     if (!(error instanceof GoTemplateFault)) throw error
     throw new InvalidRequest(`template, line ${error.line}: ${error.message}`, "template")
