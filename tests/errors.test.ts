@@ -240,6 +240,7 @@ const LLAMA_TYPES: Readonly<Record<number, string>> = {
   401: "authentication_error",
   403: "permission_error",
   404: "not_found_error",
+  501: "not_supported_error",
   503: "unavailable_error",
 }
 
@@ -280,7 +281,17 @@ const APIS: readonly (readonly [name: string, api: Api])[] = [
       path: "/completion",
       stream: DATA,
       shape: (error) => ({
-        error: { code: error.status, message: error.publicMessage, type: llamaType(error), ...error.details },
+        error: {
+          code: error.status,
+          // What its clients look for.
+          message:
+            error.code === "context_length_exceeded"
+              ? `request (${error.details?.["n_prompt_tokens"]} tokens) exceeds the available context size ` +
+                `(${error.details?.["n_ctx"]} tokens): ${error.publicMessage}`
+              : error.publicMessage,
+          type: llamaType(error),
+          ...error.details,
+        },
       }),
     },
   ],

@@ -1,18 +1,19 @@
 import { Elysia } from "elysia"
-import { type GgufDetails, isGguf, type ModelDetails, type ModelSummary } from "../../domain/model"
+import type { GgufDetails, ModelDetails, ModelSummary } from "../../domain/model"
 import type { ContextLengths, Engine } from "../../engine/contract"
 import { vocabularyOf } from "../../formats/gguf/vocabulary"
 import { aliasKey } from "../../lib/aliases"
 import { parametersOf } from "../../store/default-parameters"
+import type { ListedModels } from "../context/listed-models"
 import { speakerIds } from "./audio/speakers"
 import type { OpenAiContext } from "./reply"
 
 const MODELS = "/v1/models"
 
 /** GET /v1/models and /v1/models/:id; an id may contain slashes. */
-export function modelRoutes({ engine }: OpenAiContext) {
+export function modelRoutes({ engine }: Pick<OpenAiContext, "engine">, listed: ListedModels) {
   return new Elysia({ name: "openai-models" })
-    .get(MODELS, async () => ({ object: "list", data: (await listModels(engine)).flat() }))
+    .get(MODELS, async () => ({ object: "list", data: (await listModels(engine, listed)).flat() }))
     .get(`${MODELS}/*`, async ({ params }) => {
       const requested = decodeName(params["*"])
       const model = await engine.show(requested)
@@ -21,13 +22,13 @@ export function modelRoutes({ engine }: OpenAiContext) {
 }
 
 /** The entries of every model: one for each of its names, its own first. */
-export async function listModels(engine: Engine) {
+export async function listModels(engine: Engine, listed: ListedModels) {
   const models = await engine.list()
   const contexts = await engine.contextLengths(models)
+  const described = await listed.describe(models)
+  const facts = new Map(described.map(([{ name }, details]) => [name, details]))
   const entries = models.map(async (model) => {
-    const context = contexts.get(model.name)
-    // With its context its file is read, so its other facts are at hand.
-    const details = context === undefined ? undefined : await engine.show(model.name).catch(() => undefined)
+    const [context, details] = [contexts.get(model.name), facts.get(model.name)]
     return toModels(model, { context, details, speakers: await speakersOf(model, engine) })
   })
   return await Promise.all(entries)
@@ -51,13 +52,13 @@ async function speakersOf(model: ModelSummary, engine: Engine): Promise<readonly
 
 interface ListedFacts {
   readonly context: ContextLengths | undefined
-  readonly details: ModelDetails | undefined
+  readonly details: GgufDetails | undefined
   readonly speakers: readonly string[] | undefined
 }
 
 /** One entry for each of the model's names. */
 function toModels(model: ModelSummary, { context, details, speakers }: ListedFacts) {
-  const facts = details !== undefined && isGguf(details) ? toListedMeta(details) : {}
+  const facts = details === undefined ? {} : toListedMeta(details)
   return [undefined, ...(model.aliases ?? [])].map((alias) => {
     const entry = toModel(model, alias, context)
     return {

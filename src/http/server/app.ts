@@ -2,6 +2,7 @@ import { type AnyElysia, Elysia } from "elysia"
 import type { Engine } from "../../engine/contract"
 import type { Logger } from "../../log/logger"
 import type { Metrics } from "../../metrics/metrics"
+import { ListedModels } from "../context/listed-models"
 import { KnownRoutes } from "../context/known-routes"
 import type { RequestContext } from "../context/request-context"
 import type { ModelLibrary } from "../context/library"
@@ -83,6 +84,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
   const settings = options.settings ?? (() => DEFAULT_HTTP_SETTINGS)
   const routes = new KnownRoutes(() => app.routes)
   const openAi = { engine, version, settings, uploads, images }
+  const listed = new ListedModels(engine)
   const ollama = { engine, settings, log, library: options.library }
   const began = () => metrics?.exchangeBegan()
   const over = (requestContext: RequestContext) => {
@@ -118,7 +120,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     transcriptionRoutes(openAi),
     imageRoutes(openAi),
     imageFileRoutes(images),
-    modelRoutes(openAi),
+    modelRoutes(openAi, listed),
     statusRoutes({ engine, version, startedAt }),
     controlRoutes(engine, toRenderRequest),
     tokenRoutes(engine, toRenderRequest),
@@ -127,7 +129,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     nativeTokenRoutes(engine),
     nativeEmbeddingRoutes(openAi, (body, headers) => toEmbeddingCall(body, headers).request),
     promptRoutes(engine, (body, headers) => toChatCall(body, headers).request),
-    nativeModelRoutes(engine, () => listModels(engine)),
+    nativeModelRoutes(engine, listed, () => listModels(engine, listed)),
     serverStatusRoutes({ engine, version }),
     slotActionRoutes(engine),
     responseRoutes(openAi, responses, log),
