@@ -1,5 +1,6 @@
-import type { ModelDetails, ModelSummary } from "../../domain/model"
+import { type GgufDetails, isGguf, type ModelDetails, type ModelSummary } from "../../domain/model"
 import type { Engine } from "../../engine/contract"
+import { mapSome } from "../../lib/async/map-some"
 
 /** Models whose descriptions are kept; more are read again. */
 const REMEMBERED = 4096
@@ -23,4 +24,18 @@ export class ModelDescriptions {
     this.#byId.set(id, details)
     return details
   }
+}
+
+/** Those of `models` that llama.cpp runs and that can be read. Some clients take every model for one. */
+export async function describeListed(
+  models: readonly ModelSummary[],
+  descriptions: ModelDescriptions,
+): Promise<readonly (readonly [ModelSummary, GgufDetails])[]> {
+  const described = await mapSome(
+    models.filter(isGguf),
+    async (model) => [model, await descriptions.of(model)] as const,
+  )
+  return described.flatMap(([model, details]) =>
+    details !== undefined && isGguf(details) ? [[model, details] as const] : [],
+  )
 }

@@ -1,6 +1,7 @@
 import { Elysia } from "elysia"
-import type { ModelDetails } from "../../domain/model"
+import type { GgufDetails } from "../../domain/model"
 import type { Engine } from "../../engine/contract"
+import { describeListed, type ModelDescriptions } from "../context/model-descriptions"
 
 /** An entry of another dialect's list. */
 interface ListedModel {
@@ -16,44 +17,41 @@ const CAPABILITIES: Readonly<Record<string, string>> = {
 }
 
 /**
- * GET /models, in llama-server's form: one entry for each model, with all its names and whether it is loaded, and the
- * same once more under `models`. `list`: every model's entries in the dialect whose list it is otherwise, by its names.
+ * GET /models, in llama-server's form: one entry for each model, with all its names and whether it is loaded, and those that
+ * llama.cpp runs once more under `models`. `list`: every model's entries in the dialect whose list it is otherwise, by its names.
  */
-export function nativeModelRoutes(engine: Engine, list: () => Promise<readonly (readonly ListedModel[])[]>) {
+export function nativeModelRoutes(
+  engine: Engine,
+  descriptions: ModelDescriptions,
+  list: () => Promise<readonly (readonly ListedModel[])[]>,
+) {
   return new Elysia({ name: "llama-server-models" }).get("/models", async () => {
     const entries = await list()
-    const data = entries.flatMap(([own, ...others]) =>
-      own === undefined
-        ? []
-        : {
-            ...own,
-            aliases: [own, ...others].map(({ id }) => id),
-            tags: [],
-            status: statusOf(engine, own.id),
-          },
-    )
-    const details = await Promise.all(
-      data.map(async ({ id }) => await engine.show(id).catch(() => undefined)),
-    )
-    return {
-      models: details.flatMap((model) => (model === undefined ? [] : toModel(model))),
-      object: "list",
-      data,
-    }
+    const described = await describeListed(await engine.list(), descriptions)
+    const statusOf = statuses(engine)
+    const data = entries.flatMap(([own, ...others]) => {
+      if (own === undefined) return []
+      const aliases = [own, ...others].map(({ id }) => id)
+      return { ...own, aliases, tags: [], status: statusOf(own.id) }
+    })
+    return { models: described.map(([, details]) => toModel(details)), object: "list", data }
   })
 }
 
-function statusOf(engine: Engine, name: string) {
-  const states = engine.loaded().flatMap((model) => (model.name === name ? model.state : []))
-  if (states.includes("ready")) return { value: "loaded" }
-  if (states.includes("loading")) return { value: "loading" }
-  const isFailed = engine.status().failed.some((model) => model.name === name)
-  return { value: "unloaded", ...(isFailed && { failed: true }) }
+/** The present status of each model, by name. */
+function statuses(engine: Engine): (name: string) => Readonly<Record<string, unknown>> {
+  const loaded = Map.groupBy(engine.loaded(), ({ name }) => name)
+  const failed = new Set(engine.status().failed.map(({ name }) => name))
+  return (name) => {
+    const states = loaded.get(name)?.map(({ state }) => state) ?? []
+    if (states.includes("ready")) return { value: "loaded" }
+    if (states.includes("loading")) return { value: "loading" }
+    return { value: "unloaded", ...(failed.has(name) && { failed: true }) }
+  }
 }
 
 /** Like an entry of Ollama's list; llama-server leaves most of it empty. */
-function toModel(model: ModelDetails) {
-  const isText = model.kind === "text" || model.kind === "embedding"
+function toModel(model: GgufDetails) {
   return {
     name: model.name,
     model: model.name,
@@ -64,14 +62,14 @@ function toModel(model: ModelDetails) {
     description: "",
     tags: [],
     capabilities: model.capabilities.flatMap((name) => CAPABILITIES[name] ?? []),
-    parameters: isText ? String(model.parameterCount) : "",
+    parameters: String(model.parameterCount),
     details: {
       parent_model: "",
-      format: isText ? "gguf" : "",
-      family: isText ? model.architecture : "",
-      families: isText ? [model.architecture] : [],
-      parameter_size: isText ? String(model.parameterCount) : "",
-      quantization_level: isText ? model.quantization : "",
+      format: "gguf",
+      family: model.architecture,
+      families: [model.architecture],
+      parameter_size: String(model.parameterCount),
+      quantization_level: model.quantization,
     },
   }
 }

@@ -1,7 +1,5 @@
-import { type GgufDetails, isGguf, type ModelSummary } from "../../domain/model"
-import { mapSome } from "../../lib/async/map-some"
+import type { GgufDetails } from "../../domain/model"
 import { formatCount } from "../../lib/text/count"
-import type { ModelDescriptions } from "../context/model-descriptions"
 
 /** The common description of a model in Ollama's lists. */
 export interface DetailsBody {
@@ -31,18 +29,4 @@ export function toDetailsBody(model: GgufDetails): DetailsBody {
 /** A name as Ollama shows it: always with a tag. */
 export function taggedName(name: string): string {
   return name.slice(name.lastIndexOf("/") + 1).includes(":") ? name : `${name}:latest`
-}
-
-/** Those of `models` that llama.cpp runs and that can be read. Ollama's clients take every model for one. */
-export async function describeListed(
-  models: readonly ModelSummary[],
-  descriptions: ModelDescriptions,
-): Promise<readonly (readonly [ModelSummary, GgufDetails])[]> {
-  const described = await mapSome(
-    models.filter(isGguf),
-    async (model) => [model, await descriptions.of(model)] as const,
-  )
-  return described.flatMap(([model, details]) =>
-    details !== undefined && isGguf(details) ? [[model, details] as const] : [],
-  )
 }

@@ -5,12 +5,12 @@ import { WrongModelKind } from "../../errors/model"
 import { InvalidRequest } from "../../errors/request"
 import { printModelfile } from "../../formats/modelfile/print"
 import { instructionsOfTexts, type ModelTexts, modelTextsOf } from "../../store/model-texts"
-import type { ModelDescriptions } from "../context/model-descriptions"
+import { describeListed, type ModelDescriptions } from "../context/model-descriptions"
 import { Fields } from "../read/fields"
 import { type JsonObject, readJsonObject } from "../read/body/json-body"
 import { readModel } from "../read/options"
 import type { OllamaContext } from "./context"
-import { describeListed, taggedName, toDetailsBody } from "./model-facts"
+import { taggedName, toDetailsBody } from "./model-facts"
 
 /**
  * The version of Ollama whose API this is: clients compare it with the first one that has what they need, so ours would

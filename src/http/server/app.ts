@@ -130,7 +130,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     nativeTokenRoutes(engine),
     nativeEmbeddingRoutes(openAi, (body, headers) => toEmbeddingCall(body, headers).request),
     promptRoutes(engine, (body, headers) => toChatCall(body, headers).request),
-    nativeModelRoutes(engine, () => listModels(engine, descriptions)),
+    nativeModelRoutes(engine, descriptions, () => listModels(engine, descriptions)),
     serverStatusRoutes({ engine, version }),
     loraAdapterRoutes({ engine }),
     responseRoutes(openAi, responses, log),

@@ -102,7 +102,7 @@ export class TextLoop {
     this.#batch = new Batch(batchTokens, parts.slots)
     this.#budget = new PrefillBudget(Math.floor(batchTokens / (1 + OVERDRAFT)))
     this.#sampler = new TokenSampler(runtime, model, contextLength)
-    this.#allocator = new SlotAllocator(runtime)
+    this.#allocator = new SlotAllocator(runtime, parts.slots)
     this.#speculation = parts.speculation
     this.#adapters = parts.adapters
   }

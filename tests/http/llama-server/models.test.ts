@@ -47,7 +47,6 @@ test("a model is listed once, with all its names, what clients size their prompt
         capabilities: ["completion"],
         details: { format: "gguf" },
       },
-      { name: "joe", capabilities: [] },
     ],
   })
 })

@@ -26,9 +26,12 @@ type Leader = Sequence["leader"]
  */
 export class SlotAllocator {
   readonly #runtime: Pick<Runtime, "cache" | "keeper">
+  readonly #mostSlots: number
 
-  constructor(runtime: Pick<Runtime, "cache" | "keeper">) {
+  /** `mostSlots`: how many the cache may have. */
+  constructor(runtime: Pick<Runtime, "cache" | "keeper">, mostSlots: number) {
     this.#runtime = runtime
+    this.#mostSlots = mostSlots
   }
 
   get #cache(): KvCache {
@@ -71,7 +74,8 @@ export class SlotAllocator {
     const placement =
       number === ANY_SLOT || sequence.choice > 0
         ? choosePlacement(sequence, slots, traits, usesCache, sequence.saved)
-        : choosePlacementIn(number, sequence, slots, traits, usesCache, sequence.saved)
+        : // As in llama-server, numbers beyond the last begin anew.
+          choosePlacementIn(number % this.#mostSlots, sequence, slots, traits, usesCache, sequence.saved)
     if (placement === undefined) return false
     const isShared = traits.shares && placement.source !== placement.slot
     const shared = { tokens: isShared ? placement.keep : 0, owner: placement.source.tokens }

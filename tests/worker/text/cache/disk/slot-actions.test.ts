@@ -71,6 +71,14 @@ describe.each(LAYOUTS)("with the %s layout, a slot", (kvLayout) => {
     expect(again.done.usage.cachedTokens).toBe(first.done.usage.promptTokens - 1)
   })
 
+  test("has a number below their count, whatever is asked for", async () => {
+    await using worker = await place().start({ kvLayout })
+    expect((await worker.run(inSlot(6, 1))).finish().slot).toBe(2)
+    expect((await worker.run(inSlot(2_147_483_647, 1))).finish().slot).toBe(3)
+    expect((await worker.run(inSlot(-1, 2))).finish().slot).toBeWithin(0, 4)
+    expect((await worker.run(greedy("x", { maxTokens: 1 }))).finish().slot).toBeUndefined()
+  })
+
   test("that is erased is evaluated again", async () => {
     await using worker = await place().start({ kvLayout })
     const { usage } = (await worker.run(inSlot(1, 1))).done
