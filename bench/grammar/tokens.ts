@@ -14,7 +14,7 @@ import { effectiveSampling, modelDefaults } from "../../src/worker/text/sampling
 import { SequenceSampler } from "../../src/worker/text/sampling/sequence-sampler"
 import type { TokenRule } from "../../src/worker/text/sampling/token-rule"
 import { BenchFailure } from "../failure"
-import { percentile } from "../statistics"
+import { percentile } from "../../src/measure/statistics"
 import { type MeasuredSchema, SCHEMAS } from "./schemas"
 
 const CONTEXT = 1024
