@@ -43,6 +43,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "Measure how fast models are",
     load: () => import("./commands/measure/benchmark"),
   },
+  compare: {
+    summary: "Compare models by speed and quality",
+    load: () => import("./commands/measure/compare"),
+  },
   config: { summary: "Show the effective settings", load: () => import("./commands/config") },
   export: { summary: "Export a model to one file", load: () => import("./commands/export") },
   import: { summary: "Import models from files", load: () => import("./commands/import") },

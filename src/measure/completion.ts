@@ -32,7 +32,11 @@ export interface OfferedTool {
 
 /** A chat, or plain text without a template. */
 export type SentPrompt =
-  | { readonly kind: "chat"; readonly messages: readonly SentMessage[]; readonly tools?: readonly OfferedTool[] }
+  | {
+      readonly kind: "chat"
+      readonly messages: readonly SentMessage[]
+      readonly tools?: readonly OfferedTool[]
+    }
   | { readonly kind: "text"; readonly text: string }
 
 /** The times of one request, in milliseconds on `performance.now()`'s clock. */

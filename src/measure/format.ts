@@ -1,5 +1,6 @@
 import { type Column, columnsFor, inGib, rounded, rowsOf } from "./columns"
 import type { BenchReport } from "./report"
+import { comparedModels } from "./summary"
 
 export const REPORT_FORMATS = ["table", "md", "csv", "json", "jsonl"] as const
 
@@ -9,9 +10,9 @@ export type ReportFormat = (typeof REPORT_FORMATS)[number]
 export function formatReport(report: BenchReport, format: ReportFormat): string {
   switch (format) {
     case "table":
-      return withoutControls(`${aligned(cellsOf(report))}${remarks(report)}`)
+      return withoutControls(`${aligned(cellsOf(report))}${comparison(report, aligned)}${remarks(report)}`)
     case "md":
-      return withoutControls(`${markdown(cellsOf(report))}${remarks(report)}`)
+      return withoutControls(`${markdown(cellsOf(report))}${comparison(report, markdown)}${remarks(report)}`)
     case "csv":
       return csv(report)
     case "json":
@@ -38,7 +39,6 @@ function remarks(report: BenchReport): string {
   const gpus = host.gpus.map(({ name, memory }) => `, ${name} (${inGib(memory)})`).join("")
   const lines = [
     ...report.memory.map(memoryLine),
-    ...comparisonLines(report),
     `${host.cpu}, ${host.cores} cores, ${inGib(host.ram)}${gpus}, ${host.os}; load ${host.load}`,
     `xLLM ${engine.xllm}, llama.cpp ${engine.llama_cpp}`,
     ...report.warnings.map((warning) => `warning: ${warning}`),
@@ -55,6 +55,42 @@ function memoryLine({ model, load_seconds, peak_ram, vram }: BenchReport["memory
     vram === undefined || vram === 0 ? [] : [`VRAM ${inGib(vram)}`],
   ]
   return `${model}: ${facts.flat().join(", ")}`
+}
+
+/** What compares models: their differences in speed, their quality, a summary, and their answers. */
+function comparison(report: BenchReport, layOut: (rows: readonly (readonly string[])[]) => string): string {
+  const lines = comparisonLines(report)
+  const isCompared = report.models.length > 1 && (report.compare ?? report.quality) !== undefined
+  const parts = [
+    ...(lines.length === 0 ? [] : [lines.map((line) => `${line}\n`).join("")]),
+    ...(isCompared && report.tests.length + (report.quality ?? []).length > 0
+      ? [layOut(summaryCells(report))]
+      : []),
+    ...(report.answers ?? []).map(
+      ({ prompt, answers }) =>
+        `> ${prompt}\n${answers.map(({ model, text }) => `${model}: ${text.trim()}\n`).join("")}`,
+    ),
+  ]
+  return parts.map((part) => `\n${part}`).join("")
+}
+
+function summaryCells(report: BenchReport): readonly (readonly string[])[] {
+  const cell = (value: number | undefined, show: (value: number) => string) =>
+    value === undefined ? "-" : show(value)
+  return [
+    ["model", "size", "RAM", "reading t/s", "generating t/s", "bits per byte", "not worse in all"],
+    ...comparedModels(report).map(
+      ({ model, size, peakRam, reading, generating, bitsPerByte, dominatedBy }) => [
+        model,
+        inGib(size),
+        cell(peakRam, inGib),
+        cell(reading, rounded),
+        cell(generating, rounded),
+        cell(bitsPerByte, (value) => value.toFixed(4)),
+        dominatedBy.length === 0 ? "yes" : `no: ${dominatedBy.join(", ")}`,
+      ],
+    ),
+  ]
 }
 
 function comparisonLines({ compare = [], quality = [] }: BenchReport): readonly string[] {

@@ -83,6 +83,20 @@ export async function loadSubjects(
   }
 }
 
+/** Records how long loading took, and the most memory so far. */
+export function rememberMemory(models: readonly LoadedSubject[], results: Results): void {
+  for (const { subject, process } of models) {
+    const { loadMs, memory } = process.facts
+    const vram = [memory, ...process.used].flatMap(({ devices }) => devices.map(({ bytes }) => bytes))
+    results.memory({
+      model: subject.label,
+      load_seconds: loadMs / 1000,
+      ...(process.peakRamBytes > 0 && { peak_ram: process.peakRamBytes }),
+      ...(vram.length > 0 && { vram: vram.reduce((sum, bytes) => sum + bytes, 0) }),
+    })
+  }
+}
+
 /**
  * Times one test of all models. Several take turns, repetition by repetition, so that a change of the machine concerns
  * all of them alike. What was measured before an interruption is kept.

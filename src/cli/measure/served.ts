@@ -25,6 +25,7 @@ import { promptsFor } from "../../measure/words"
 import type { Store } from "../../store/contract"
 import { meantModel } from "../args/model-path"
 import { createLocal } from "../serve/compose"
+import { loadedWith } from "./direct"
 import type { RunProgress } from "./progress"
 import type { Results } from "./results"
 import type { BenchSubject } from "./subject"
@@ -195,20 +196,21 @@ export function openEngine(
 export async function engineServed(
   { engine, store }: { readonly engine: ManagedEngine; readonly store: Store },
   { label, given }: BenchSubject,
-  loadedWith: LoadedWith,
+  variant: Variant,
   { signal, seed }: Pick<ServedRun, "signal" | "seed">,
 ): Promise<Served> {
   // Each store knows only the paths that it was given itself.
   const { name: model } = await meantModel(given, store)
   await engine.preload(model, signal)
   const info = engine.loaded().find(({ name }) => name === model)?.info
-  const vocabulary = info?.kind === "text" ? info.vocabularySize : 0
+  const facts = info?.kind === "text" ? info : undefined
+  const vocabulary = facts?.vocabularySize ?? 0
   const random = seededRandom(seed)
   return {
     label,
     via: "engine",
-    threads: loadedWith.threads,
-    loadedWith,
+    threads: variant.threads,
+    loadedWith: loadedWith(variant, facts),
     isBroken: false,
     ask: (wanted, generate) => {
       const prompt =

@@ -45,6 +45,10 @@ export class MeasureProcess implements AsyncDisposable {
   readonly #onAbort: () => void
   #answers = new PushStream<FromMeasureWorker>()
   loaded: LoadedAnswer | undefined
+  /** The most resident memory that it has had. */
+  peakRamBytes = 0
+  /** The largest growth of memory during a piece of work. */
+  #largest: MeasuredMemory | undefined
 
   private constructor(name: string, { command, signal }: MeasureOptions) {
     this.#name = name
@@ -86,6 +90,11 @@ export class MeasureProcess implements AsyncDisposable {
   get facts(): LoadedAnswer {
     if (this.loaded === undefined) throw new InternalError("nothing is loaded")
     return this.loaded
+  }
+
+  /** The memory that work took beside the weights; empty before any. */
+  get used(): readonly MeasuredMemory[] {
+    return this.#largest === undefined ? [] : [this.#largest]
   }
 
   /** Times some work. `onSample` is called after each repetition. */
@@ -130,7 +139,11 @@ export class MeasureProcess implements AsyncDisposable {
   async #untilFinished(visit: (answer: FromMeasureWorker) => void): Promise<Answer<"finished">> {
     for (;;) {
       const answer = await this.#next()
-      if (answer.type === "finished") return answer
+      if (answer.type === "finished") {
+        this.peakRamBytes = Math.max(this.peakRamBytes, answer.peakRamBytes)
+        if (sizeOf(answer.memory) >= sizeOf(this.#largest)) this.#largest = answer.memory
+        return answer
+      }
       visit(answer)
     }
   }
@@ -148,4 +161,8 @@ export class MeasureProcess implements AsyncDisposable {
     this.#child.kill()
     await this.#child.ended
   }
+}
+
+function sizeOf(memory: MeasuredMemory | undefined): number {
+  return memory === undefined ? -1 : memory.devices.reduce((sum, { bytes }) => sum + bytes, memory.ramBytes)
 }

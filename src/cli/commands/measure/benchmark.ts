@@ -7,12 +7,11 @@ import { MEASURING } from "../../../limits"
 import type { Endpoint } from "../../../measure/completion"
 import { defineCommand } from "../../args/command"
 import { configFlag, type FlagTable, type FlagValues, grouped } from "../../args/flags"
-import { warnOfBusyServer } from "../../measure/busy-server"
 import {
   type DirectTest,
   directTests,
-  loadedWith,
   loadSubjects,
+  rememberMemory,
   timeDirectly,
   workOf,
 } from "../../measure/direct"
@@ -27,10 +26,9 @@ import {
   type ServedTest,
   timeServed,
 } from "../../measure/served"
-import { readSystem } from "../../measure/system"
-import { findSubject, type BenchSubject, toBenchModel } from "../../measure/subject"
+import type { BenchSubject } from "../../measure/subject"
+import { openSubjects } from "../../measure/subjects"
 import { numbers, type Variant, variantFlags, variantsOf } from "../../measure/variants"
-import { openExistingStore } from "../../models/models-folder"
 import { readGiven } from "../../terminal/given-file"
 import type { Io } from "../../terminal/io"
 
@@ -182,23 +180,9 @@ async function benchmarkModels(
   run: MeasureRun,
   io: Io,
 ): Promise<void> {
-  const { results } = run
-  const { store } = await openExistingStore(plan.settings, io)
-  const subjects: BenchSubject[] = []
-  for (const word of words) {
-    try {
-      const subject = await findSubject(word, store, plan.settings)
-      if (subject.details.kind !== "text") throw new UsageError(`'${subject.label}' is not a text model`)
-      subjects.push(subject)
-      results.model(toBenchModel(subject))
-    } catch (error) {
-      results.failure(word, error)
-    }
-  }
+  const subjects = await openSubjects(words, plan.settings, run, io)
   const [first] = subjects
   if (first === undefined) return
-  await warnOfBusyServer(plan.settings, results)
-  results.machine(await readSystem(plan.settings))
   const variants = variantsOf(flags, first.settings)
   checkRows(variants.length * (plan.direct.length + plan.served.length) * subjects.length)
   announce(plan, variants, subjects.length, run)
@@ -233,6 +217,7 @@ async function runDirect(
     await using models = await loadSubjects(subjects, gpuLayers, direct)
     for (const variant of group)
       for (const test of plan.direct) await timeDirectly(models.loaded, variant, test, plan, direct)
+    rememberMemory(models.loaded, run.results)
   }
 }
 
@@ -258,9 +243,7 @@ async function runServed(
       for (const subject of subjects) {
         run.progress.begin(`loading ${subject.label}`)
         try {
-          all.push(
-            await engineServed(opened, subject, loadedWith(variant, undefined), { signal, seed: plan.seed }),
-          )
+          all.push(await engineServed(opened, subject, variant, { signal, seed: plan.seed }))
         } catch (error) {
           signal.throwIfAborted()
           results.failure(subject.label, error)
