@@ -40,6 +40,8 @@ const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
   // How many threads `auto` means is a worker's own rule.
   "src/cli/show/automatic-values.ts": ["worker"],
   "src/cli/measure/variants.ts": ["worker"],
+  // Facts about a model hold for one build of llama.cpp.
+  "src/config/profiles.ts": ["native"],
 }
 
 /**

@@ -43,6 +43,10 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "Measure how fast models are",
     load: () => import("./commands/measure/benchmark"),
   },
+  profile: {
+    summary: "Find out what a model costs, and its best settings",
+    load: () => import("./commands/measure/profile"),
+  },
   compare: {
     summary: "Compare models by speed and quality",
     load: () => import("./commands/measure/compare"),

@@ -15,6 +15,8 @@ export interface Paths {
   readonly uploads: string
   /** Evaluated prompts, kept from one load of a model to the next. */
   readonly prompts: string
+  /** What was measured of models on this machine. */
+  readonly profiles: string
   /** Public keys whose signatures are trusted. */
   readonly keys: string
   /** Input history of `run`. */
@@ -35,6 +37,7 @@ export function findPaths(environment: Environment): Paths {
     images: join(home, "images"),
     uploads: join(home, "uploads"),
     prompts: join(home, "cache", "kv"),
+    profiles: join(home, "cache", "profiles"),
     keys: join(home, "keys"),
     history: join(home, "history"),
     errors: join(home, "errors.log"),

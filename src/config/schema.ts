@@ -3,7 +3,7 @@ import { mediaSettings } from "./sections/images"
 import { kvDiskSettings } from "./sections/kv-disk"
 import { capacitySettings } from "./sections/limits"
 import { logFileSettings, logSettings } from "./sections/log"
-import { modelSettings, residencySettings } from "./sections/model"
+import { modelSettings, profileSettings, residencySettings } from "./sections/model"
 import { missingModelSettings, pgpSettings, pullSettings, storeSettings } from "./sections/pull"
 import { metricsSettings, serverSettings } from "./sections/server"
 
@@ -24,5 +24,6 @@ export const allSettings = {
   ...logSettings,
   ...logFileSettings,
   ...metricsSettings,
+  ...profileSettings,
   ...perModelSettings,
 }

@@ -1,4 +1,5 @@
 import { type Column, columnsFor, inGib, rounded, rowsOf } from "./columns"
+import { factsText } from "./facts-text"
 import type { BenchReport } from "./report"
 import { comparedModels } from "./summary"
 
@@ -71,6 +72,7 @@ function comparison(report: BenchReport, layOut: (rows: readonly (readonly strin
         `> ${prompt}\n${answers.map(({ model, text }) => `${model}: ${text.trim()}\n`).join("")}`,
     ),
   ]
+  if (report.profile !== undefined) parts.push(factsText(report.profile))
   return parts.map((part) => `\n${part}`).join("")
 }
 

@@ -1,4 +1,5 @@
 import Type, { type Static } from "typebox"
+import { ProfileFacts } from "./facts"
 
 /** The name of the format. A later one with another meaning gets another number. */
 export const BENCH_FORMAT = "xllm.bench/1"
@@ -116,6 +117,7 @@ export const BenchReport = Type.Object({
   answers: Type.Optional(
     Type.Array(Type.Object({ prompt: text, answers: Type.Array(Type.Object({ model: text, text })) })),
   ),
+  profile: Type.Optional(ProfileFacts),
   failures: Type.Array(Type.Object({ model: text, error: text })),
   /** Of the whole run: contention, an end before its time. */
   warnings: texts,

@@ -1,4 +1,5 @@
 import type { GenerationEvent, GenerationRequest } from "../domain/chat"
+import type { BatchCost } from "../domain/batch-cost"
 import type { AttachedPart } from "../domain/attached-parts"
 import type { Device, MemoryFootprint } from "../domain/device"
 import type { DiskUsage, LoadedModelInfo, StepUsage, WorkerCounters } from "../domain/loaded-model"
@@ -48,6 +49,8 @@ export type ToWorker<R extends WorkRequest> =
       readonly settings: TextModelSettings
       /** Only to a text worker, and always to one: it checks the plan and makes that cache, whatever `settings` leave open. */
       readonly kv?: KvPlan
+      /** Text workers only: what batches of the model cost, if that was measured before. */
+      readonly batchCosts?: readonly BatchCost[]
       /** Milliseconds that a chat template may take. */
       readonly templateTimeoutMs: number
     }

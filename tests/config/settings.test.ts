@@ -86,6 +86,7 @@ describe("places", () => {
       runtime: "/data/xllm/runtime",
       images: "/data/xllm/images",
       prompts: "/data/xllm/cache/kv",
+      profiles: "/data/xllm/cache/profiles",
       keys: "/data/xllm/keys",
       uploads: "/data/xllm/uploads",
       history: "/data/xllm/history",

@@ -3,7 +3,7 @@ import { mediaSettings } from "../../config/sections/images"
 import { kvDiskSettings } from "../../config/sections/kv-disk"
 import { capacitySettings } from "../../config/sections/limits"
 import { logFileSettings, logSettings } from "../../config/sections/log"
-import { modelSettings, residencySettings } from "../../config/sections/model"
+import { modelSettings, profileSettings, residencySettings } from "../../config/sections/model"
 import { missingModelSettings, pgpSettings, pullSettings, storeSettings } from "../../config/sections/pull"
 import { metricsSettings, serverSettings } from "../../config/sections/server"
 import { defineCommand } from "../args/command"
@@ -18,7 +18,7 @@ export const serveFlags = {
   ...grouped(capacitySettings, "Capacity"),
   ...grouped({ ...mediaSettings, ...kvDiskSettings }, "Files"),
   ...grouped({ ...logSettings, ...logFileSettings, ...metricsSettings }, "Log and metrics"),
-  ...grouped(modelSettings, "Loading models"),
+  ...grouped({ ...modelSettings, ...profileSettings }, "Loading models"),
   ...grouped(residencySettings, "Keeping models"),
 }
 

@@ -1,6 +1,7 @@
 import type { SystemReport } from "../../engine/contract"
 import { gpusOf } from "../../engine/process/device-probe"
 import { asXllmError } from "../../errors/base"
+import type { ProfileFacts } from "../../measure/facts"
 import { busyBetween, type CpuReading, describeHost, readCpu } from "../../measure/host"
 import {
   BENCH_FORMAT,
@@ -33,6 +34,7 @@ export class Results {
   readonly #compare: BenchComparison[] = []
   readonly #quality: BenchQuality[] = []
   readonly #answers: NonNullable<BenchReport["answers"]> = []
+  #profile: ProfileFacts | undefined
   readonly #failures: BenchReport["failures"] = []
   readonly #warnings = new Set<string>()
   readonly #command: readonly string[]
@@ -99,6 +101,10 @@ export class Results {
     this.#answers.push({ prompt, answers: [...answers] })
   }
 
+  profile(facts: ProfileFacts): void {
+    this.#profile = facts
+  }
+
   failure(model: string, error: unknown): void {
     this.#failures.push({ model, error: asXllmError(error).message })
   }
@@ -128,6 +134,7 @@ export class Results {
       ...(this.#compare.length > 0 && { compare: this.#compare }),
       ...(this.#quality.length > 0 && { quality: this.#quality }),
       ...(this.#answers.length > 0 && { answers: this.#answers }),
+      ...(this.#profile !== undefined && { profile: this.#profile }),
       failures: this.#failures,
       warnings: [...this.#warnings],
       interrupted: this.isInterrupted,

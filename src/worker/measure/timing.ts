@@ -28,6 +28,25 @@ export class RandomTokens {
   }
 }
 
+/** A cache of so many tokens, which the next tests at this depth or beyond begin with. */
+export class DepthCache {
+  #settings = ""
+  #depth = 0
+  #state: Uint8Array | undefined
+
+  /** Restores as many of the first `depth` tokens as are known. Returns how many. */
+  restore(context: Context, settings: string, depth: number): number {
+    if (this.#state === undefined || this.#settings !== settings || this.#depth > depth) return 0
+    return context.restore(0, this.#state) ? this.#depth : 0
+  }
+
+  keep(context: Context, settings: string, depth: number): void {
+    this.#settings = settings
+    this.#depth = depth
+    this.#state = context.save(0)
+  }
+}
+
 /** Times one piece of work, repetition by repetition: each begins with an empty cache. */
 export class Timing implements Disposable {
   readonly #context: Context
@@ -35,10 +54,12 @@ export class Timing implements Disposable {
   readonly #tokens: RandomTokens
   readonly #work: TimedWork
   readonly #name: string
-  #depthState: Uint8Array | undefined
+  readonly #depths: DepthCache
+  /** What caches of this context have in common with others. */
+  readonly #settings: string
 
   /** @throws ModelLoadFailed where there is no memory for its context */
-  constructor(measured: MeasuredModel, context: MeasuredContext, work: TimedWork) {
+  constructor(measured: MeasuredModel, context: MeasuredContext, work: TimedWork, depths: DepthCache) {
     const { vocabulary } = measured.model
     const isBatch = work.kind === "batch"
     const cells = work.depth + work.tokens * (isBatch ? STEPS_OF_A_BATCH : 1)
@@ -47,6 +68,8 @@ export class Timing implements Disposable {
     this.#batch = new Batch(batchTokens, 1)
     this.#tokens = new RandomTokens(vocabulary.size, vocabulary.addsBos ? vocabulary.bos : undefined)
     this.#work = work
+    this.#depths = depths
+    this.#settings = JSON.stringify([context.kvTypeK, context.kvTypeV, context.flashAttention])
     this.#name = measured.name
   }
 
@@ -74,9 +97,10 @@ export class Timing implements Disposable {
   #goTo(depth: number): void {
     this.#context.clear(0)
     if (depth === 0) return
-    if (this.#depthState !== undefined && this.#context.restore(0, this.#depthState)) return
-    this.#read(0, depth)
-    this.#depthState = this.#context.save(0)
+    const known = this.#depths.restore(this.#context, this.#settings, depth)
+    if (known === depth) return
+    this.#read(known, depth - known)
+    this.#depths.keep(this.#context, this.#settings, depth)
   }
 
   /** Reads `count` tokens from a position on, with the logits of the last one. */

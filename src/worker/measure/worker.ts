@@ -8,7 +8,7 @@ import { endWithParent } from "../lifetime"
 import { gpusForLoad } from "../text/load"
 import { loadMeasured, type MeasuredModel, openContext, openLibrary } from "./loaded"
 import { Scoring } from "./scoring"
-import { Timing } from "./timing"
+import { DepthCache, Timing } from "./timing"
 
 type Message<T extends ToMeasureWorker["type"]> = Extract<ToMeasureWorker, { readonly type: T }>
 
@@ -26,6 +26,7 @@ interface Loaded {
 
 class MeasureWorker {
   readonly #send: (message: FromMeasureWorker) => void
+  readonly #depths = new DepthCache()
   #loaded: Loaded | undefined
 
   constructor(send: (message: FromMeasureWorker) => void) {
@@ -80,7 +81,7 @@ class MeasureWorker {
   async #time({ context, work }: Message<"time">): Promise<void> {
     const { library, first } = this.#models
     const before = this.#usage(library, first.settings)
-    using timing = new Timing(first, context, work)
+    using timing = new Timing(first, context, work, this.#depths)
     for (let i = 0; i < work.warmup; i++) timing.warmUp()
     for (let i = 0; i < work.repetitions; i++) {
       this.#send({ type: "sample", nanoseconds: timing.measure() })
