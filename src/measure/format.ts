@@ -1,5 +1,5 @@
 import { type Column, columnsFor, inGib, rounded, rowsOf } from "./columns"
-import { factsText } from "./facts-text"
+import { bar, factsText } from "./facts-text"
 import type { BenchReport } from "./report"
 import { comparedModels } from "./summary"
 
@@ -214,4 +214,21 @@ function jsonLines(report: BenchReport): string {
       return `${JSON.stringify({ schema, created, host, engine, parameters, ...test, model })}\n`
     })
     .join("")
+}
+
+/** A small chart for a terminal: the medians, where there are several of one unit. */
+export function barsOf({ tests, models }: BenchReport): string {
+  const charts = [...Map.groupBy(tests, ({ unit }) => unit)]
+    .filter(([, rows]) => rows.length > 1)
+    .map(([unit, rows]) => {
+      const most = Math.max(...rows.map(({ median }) => median))
+      const labels = rows.map(({ name, model }) => (models.length > 1 ? `${name} ${model}` : name))
+      const width = Math.max(...labels.map((label) => Bun.stringWidth(label)))
+      const lines = rows.map(
+        ({ median }, index) =>
+          `${padded(labels[index] ?? "", width)}  ${bar(median / most)} ${rounded(median)} ${unit}\n`,
+      )
+      return `\n${lines.join("")}`
+    })
+  return withoutControls(charts.join(""))
 }
