@@ -57,8 +57,8 @@ function signFlips(logs: readonly number[], random: () => number): number {
 }
 
 /** What the pairs show of B, whose samples are rates: more is better. */
-export function verdictOf({ ratio, ci: [low, high], p, n }: PairedComparison): SpeedVerdict {
-  const excludesNone = (low > 1 || high < 1) && p < 0.05
+export function verdictOf({ ratio, ci: [low, high], n }: PairedComparison): SpeedVerdict {
+  const excludesNone = low > 1 || high < 1
   if (n < LEAST_PAIRS || !excludesNone || Math.abs(ratio - 1) <= LEAST_DIFFERENCE)
     return "no difference shown"
   return ratio > 1 ? "faster" : "slower"
@@ -78,21 +78,36 @@ export function compareUnpaired(a: readonly number[], b: readonly number[]): Pai
   }
 }
 
-/** The share of random divisions of all samples into two lists whose medians differ at least as much. */
+/** The share of random divisions of all samples into two lists whose ranks differ at least as much. */
 function shuffles(a: readonly number[], b: readonly number[], random: () => number): number {
-  const all = [...a, ...b]
-  const difference = (values: readonly number[]) =>
-    Math.abs(Math.log(median(values.slice(a.length)) / median(values.slice(0, a.length))))
-  const observed = difference(all)
+  const ranks = ranksOf([...a, ...b])
+  const expected = (a.length * (ranks.length + 1)) / 2
+  const difference = () => {
+    let sum = 0
+    for (let at = 0; at < a.length; at++) sum += ranks[at] ?? 0
+    return Math.abs(sum - expected)
+  }
+  const observed = difference()
   let asLarge = 0
   for (let i = 0; i < RESAMPLES; i++) {
-    for (let at = all.length - 1; at > 0; at--) {
+    for (let at = ranks.length - 1; at > 0; at--) {
       const other = Math.floor(random() * (at + 1))
-      const [here, there] = [all[at] ?? NaN, all[other] ?? NaN]
-      all[at] = there
-      all[other] = here
+      const [here, there] = [ranks[at] ?? 0, ranks[other] ?? 0]
+      ranks[at] = there
+      ranks[other] = here
     }
-    if (difference(all) >= observed - 1e-12) asLarge++
+    if (difference() >= observed - 1e-9) asLarge++
   }
   return (asLarge + 1) / (RESAMPLES + 1)
+}
+
+/** The place of each value among all, from 1; equal ones share the middle of their places. */
+function ranksOf(values: readonly number[]): number[] {
+  return values.map((value) => {
+    const [below, equal] = [
+      values.filter((other) => other < value).length,
+      values.filter((other) => other === value).length,
+    ]
+    return below + (equal + 1) / 2
+  })
 }

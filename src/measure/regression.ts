@@ -20,7 +20,8 @@ export function compareReports(old: BenchReport, current: BenchReport): readonly
         other: `${test.model} of ${current.created}`,
         ...comparison,
         ci: [...comparison.ci],
-        verdict: verdictOf(comparison),
+        // Without pairs few samples have a narrow interval by chance too often.
+        verdict: comparison.p < 0.05 ? verdictOf(comparison) : "no difference shown",
       },
     ]
   })

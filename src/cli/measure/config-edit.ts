@@ -3,8 +3,8 @@ import { dirname, extname } from "node:path"
 import { UsageError } from "../../errors/cli"
 import { FileFailed } from "../../errors/store"
 import { systemCode } from "../../lib/system/system-reason"
-import { toRecord } from "../../lib/json"
-import { type ProfileFacts } from "../../measure/facts"
+import { type JsonRecord, recordAt, toRecord } from "../../lib/json"
+import type { ProfileFacts } from "../../measure/facts"
 
 type MeasuredSettings = ProfileFacts["settings"]
 
@@ -25,8 +25,10 @@ export async function writeSettings(
       throw error
     })
     const isJson = extname(path).toLowerCase() === ".json"
+    const parse = (text: string): unknown => (isJson ? JSON.parse(text) : Bun.YAML.parse(text))
+    const before = old === undefined || old.trim() === "" ? {} : (parse(old) ?? {})
     const text = isJson ? inJson(old ?? "{}", model, settings) : inYaml(old ?? "", model, settings)
-    check(isJson ? JSON.parse(text) : Bun.YAML.parse(text), path, model, settings)
+    check(before, parse(text), path, model, settings)
     const backup = old === undefined ? undefined : `${path}.bak`
     if (backup === undefined) await mkdir(dirname(path), { recursive: true })
     else await copyFile(path, backup)
@@ -41,21 +43,27 @@ export async function writeSettings(
 }
 
 /** Anything else than plain blocks could have been misread: nothing is written then. */
-function check(given: unknown, path: string, model: string, settings: MeasuredSettings): void {
-  const models = toRecord(toRecord(given)?.["models"])
-  const section = toRecord(models?.[model])
-  if (settings.every(({ name, value }) => section?.[name] === value)) return
+function check(
+  before: unknown,
+  after: unknown,
+  path: string,
+  model: string,
+  settings: MeasuredSettings,
+): void {
+  if (Bun.deepEquals(after, withSettings(before, model, settings))) return
   throw new UsageError(
     `${path} is laid out in a way that lines cannot be added to: copy the settings into it`,
   )
 }
 
-function inJson(text: string, model: string, settings: MeasuredSettings): string {
-  const given = toRecord(JSON.parse(text)) ?? {}
-  const models = toRecord(given["models"]) ?? {}
+function withSettings(given: unknown, model: string, settings: MeasuredSettings): JsonRecord {
+  const models = recordAt(toRecord(given), "models")
   const values = Object.fromEntries(settings.map(({ name, value }) => [name, value]))
-  const section = { ...toRecord(models[model]), ...values }
-  return `${JSON.stringify({ ...given, models: { ...models, [model]: section } }, null, 2)}\n`
+  return { ...toRecord(given), models: { ...models, [model]: { ...recordAt(models, model), ...values } } }
+}
+
+function inJson(text: string, model: string, settings: MeasuredSettings): string {
+  return `${JSON.stringify(withSettings(JSON.parse(text), model, settings), null, 2)}\n`
 }
 
 function inYaml(text: string, model: string, settings: MeasuredSettings): string {
