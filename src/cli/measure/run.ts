@@ -52,7 +52,7 @@ export async function withRun(
   if (results.isEmpty && failures.length > 0)
     throw new CannotMeasure(failures.map(({ model, error }) => `${model}: ${error}`).join("\n"))
   await printReport(report, flags, io)
-  if (failures.length > 0) process.exitCode ??= 1
+  if (failures.length > 0) process.exitCode ||= 1
   return results
 }
 

@@ -141,7 +141,9 @@ async function planOf(flags: BenchmarkFlags, io: Io): Promise<Plan> {
 function settingsFlags(flags: BenchmarkFlags): Readonly<Record<string, unknown>> {
   const known = [...Object.keys({ ...storeSettings, ...connectionSettings }), "config"]
   const given = Object.fromEntries(Object.entries(flags).filter(([key]) => known.includes(key)))
-  return flags.url === undefined ? given : { ...given, host: flags.url }
+  return flags.url === undefined
+    ? given
+    : { ...given, host: connectionSettings.host.value.parse(flags.url, "--url") }
 }
 
 async function readPrompt(path: string): Promise<string> {
