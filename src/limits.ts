@@ -455,6 +455,8 @@ export const MEASURING = {
   /** A text to score, in bytes; a file of prompts has as many. */
   textBytes: 64 * MIB,
   prompts: 1000,
+  imageSide: 8192,
+  steps: 1000,
   /** A file with an earlier run's results. */
   reportBytes: 64 * MIB,
 } as const

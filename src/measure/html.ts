@@ -2,7 +2,7 @@ import { columnsFor, inGib, rounded, rowsOf } from "./columns"
 import { factsText } from "./facts-text"
 import type { BenchReport, BenchTest } from "./report"
 import { comparedModels } from "./summary"
-import { barChart, escaped, plot, type Series } from "./svg"
+import { barChart, htmlText, plot, type Series } from "./svg"
 
 /** Both themes; bars keep their colours on paper. */
 const STYLE = `
@@ -29,19 +29,19 @@ export function htmlReport(report: BenchReport): string {
   const names = report.models.map(({ name }) => name).join(", ")
   const title = `xLLM: ${names === "" ? "measurement" : names}`
   const parts = [
-    `<h1>${escaped(title)}</h1>`,
-    `<p class="soft">${escaped(machineOf(report))}<br>${escaped(report.created)} · <code>xllm ${escaped(report.parameters.command.join(" "))}</code></p>`,
+    `<h1>${htmlText(title)}</h1>`,
+    `<p class="soft">${htmlText(machineOf(report))}<br>${htmlText(report.created)} · <code>xllm ${htmlText(report.parameters.command.join(" "))}</code></p>`,
     ...problemsOf(report),
     ...chartsOf(report),
     ...tablesOf(report),
     ...answersOf(report),
     ...(report.profile === undefined
       ? []
-      : [`<h2>What was found</h2><pre>${escaped(factsText(report.profile))}</pre>`]),
+      : [`<h2>What was found</h2><pre>${htmlText(factsText(report.profile))}</pre>`]),
     `<script type="application/json" id="xllm-bench">${jsonForHtml(report)}</script>`,
   ]
   return (
-    `<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>${escaped(title)}</title>` +
+    `<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>${htmlText(title)}</title>` +
     `<meta name="viewport" content="width=device-width, initial-scale=1">` +
     `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">` +
     `<style>${STYLE}</style></head><body>\n${parts.join("\n")}\n</body></html>\n`
@@ -66,7 +66,7 @@ function problemsOf({ warnings, failures, interrupted }: BenchReport): readonly 
     ...warnings,
     ...failures.map(({ model, error }) => `failed: ${model}: ${error}`),
     ...(interrupted ? ["interrupted: what was measured until then"] : []),
-  ].map((problem) => `<p class="warn">${escaped(problem)}</p>`)
+  ].map((problem) => `<p class="warn">${htmlText(problem)}</p>`)
 }
 
 function chartsOf(report: BenchReport): readonly string[] {
@@ -204,17 +204,17 @@ function htmlTable(
 ): readonly string[] {
   if (rows.length === 0) return []
   const line = (cells: readonly string[], tag: string) =>
-    `<tr>${cells.map((cell) => `<${tag}>${escaped(cell)}</${tag}>`).join("")}</tr>`
+    `<tr>${cells.map((cell) => `<${tag}>${htmlText(cell)}</${tag}>`).join("")}</tr>`
   const body = rows.map((row) => line(row, "td")).join("\n")
-  return [`<h2>${escaped(title)}</h2><div class="wide"><table>${line(heading, "th")}\n${body}</table></div>`]
+  return [`<h2>${htmlText(title)}</h2><div class="wide"><table>${line(heading, "th")}\n${body}</table></div>`]
 }
 
 function answersOf({ answers = [] }: BenchReport): readonly string[] {
   return answers.map(
     ({ prompt, answers: given }) =>
-      `<h2>${escaped(prompt)}</h2>` +
+      `<h2>${htmlText(prompt)}</h2>` +
       given
-        .map(({ model, text }) => `<p class="soft">${escaped(model)}</p><pre>${escaped(text)}</pre>`)
+        .map(({ model, text }) => `<p class="soft">${htmlText(model)}</p><pre>${htmlText(text)}</pre>`)
         .join(""),
   )
 }

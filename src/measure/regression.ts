@@ -2,7 +2,7 @@ import { compareUnpaired, verdictOf } from "./paired"
 import type { BenchComparison, BenchReport, BenchTest } from "./report"
 
 /** Units of which less is better. */
-const TIMES = new Set(["ms", "s", "s/step", "s/min"])
+const TIMES = new Set(["ms", "s", "s/step", "s/min", "× length"])
 
 /** Compares the tests that two reports have in common. Speeds: a ratio above 1 means that the new one is faster. */
 export function compareReports(old: BenchReport, current: BenchReport): readonly BenchComparison[] {

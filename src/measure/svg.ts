@@ -1,7 +1,7 @@
 import { rounded } from "./columns"
 
 /** Text for an HTML or SVG document. */
-export function escaped(text: string): string {
+export function htmlText(text: string): string {
   return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
 }
 
@@ -35,7 +35,7 @@ export function barChart(title: string, unit: string, rows: readonly BarRow[]): 
         ? ""
         : `<path class="whisker" d="M${px(x(low))} ${middle}H${px(x(high))}M${px(x(low))} ${middle - 4}v8M${px(x(high))} ${middle - 4}v8"/>`
     return (
-      `<text class="label" x="${LABELS - 8}" y="${middle + 4}">${escaped(shortened(label))}</text>` +
+      `<text class="label" x="${LABELS - 8}" y="${middle + 4}">${htmlText(shortened(label))}</text>` +
       `<rect class="s0" x="${LABELS}" y="${y}" width="${px(x(value) - LABELS)}" height="${ROW - 8}" rx="2"/>${whisker}` +
       `<text class="value" x="${px(Math.max(x(value), x(high ?? 0)) + 6)}" y="${middle + 4}">${rounded(value)}</text>`
     )
@@ -82,9 +82,9 @@ export function plot({ title, xLabel, yLabel, isLine }: PlotOptions, series: rea
     )
   })
   const drawn = series.map((one, index) => drawSeries(one, index % SERIES, isLine, x, y))
-  const axis = `<text class="tick" x="${WIDTH / 2}" y="${HEIGHT - 6}">${escaped(xLabel)}</text>`
+  const axis = `<text class="tick" x="${WIDTH / 2}" y="${HEIGHT - 6}">${htmlText(xLabel)}</text>`
   const legend = series
-    .map(({ name }, index) => `<span><i class="s${index % SERIES}"></i>${escaped(name)}</span>`)
+    .map(({ name }, index) => `<span><i class="s${index % SERIES}"></i>${htmlText(name)}</span>`)
     .join(" ")
   const keys = series.length > 1 || isLine ? `<p class="legend">${legend}</p>` : ""
   return figure(title, yLabel, HEIGHT, grid.join("") + drawn.join("") + axis, keys)
@@ -109,7 +109,7 @@ function drawSeries(
     const name =
       label === undefined
         ? ""
-        : `<text class="value" x="${px(x(atX) + 8)}" y="${px(y(atY) - 6)}">${escaped(shortened(label))}</text>`
+        : `<text class="value" x="${px(x(atX) + 8)}" y="${px(y(atY) - 6)}">${htmlText(shortened(label))}</text>`
     return `${whisker}<circle class="s${color}" cx="${px(x(atX))}" cy="${px(y(atY))}" r="4"/>${name}`
   })
   return (isLine ? `<path class="line l${color}" d="${path}"/>` : "") + marks.join("")
@@ -117,8 +117,8 @@ function drawSeries(
 
 function figure(title: string, unit: string, height: number, content: string, after = ""): string {
   return (
-    `<figure><figcaption>${escaped(title)} <small>${escaped(unit)}</small></figcaption>` +
-    `<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${escaped(title)}">${content}</svg>${after}</figure>\n`
+    `<figure><figcaption>${htmlText(title)} <small>${htmlText(unit)}</small></figcaption>` +
+    `<svg viewBox="0 0 ${WIDTH} ${height}" role="img" aria-label="${htmlText(title)}">${content}</svg>${after}</figure>\n`
   )
 }
 

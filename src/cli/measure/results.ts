@@ -86,7 +86,9 @@ export class Results {
   }
 
   memory(memory: BenchMemory): void {
-    this.#memory.push(memory)
+    const known = this.#memory.findIndex(({ model }) => model === memory.model)
+    if (known === -1) this.#memory.push(memory)
+    else this.#memory[known] = { ...this.#memory[known], ...memory }
   }
 
   comparison(comparison: BenchComparison): void {

@@ -15,6 +15,7 @@ import {
   timeDirectly,
   workOf,
 } from "../../measure/direct"
+import { benchmarkMedia, type MediaPlan } from "../../measure/media"
 import { outputFlags } from "../../measure/output"
 import { type MeasureRun, withRun } from "../../measure/run"
 import {
@@ -29,7 +30,7 @@ import {
 import type { BenchSubject } from "../../measure/subject"
 import { openSubjects } from "../../measure/subjects"
 import { numbers, type Variant, variantFlags, variantsOf } from "../../measure/variants"
-import { readGiven } from "../../terminal/given-file"
+import { existingFile, readGiven } from "../../terminal/given-file"
 import type { Io } from "../../terminal/io"
 
 const tokens = numbers(0, MEASURING.tokens)
@@ -71,6 +72,18 @@ const flagTable = {
     value: url,
     description: "with --via http: any OpenAI-compatible server (default: the xLLM server)",
   },
+  audio: {
+    value: text("FILE"),
+    description: "recognizers: the recording to transcribe (default: a sound like speech)",
+  },
+  size: {
+    value: numbers(64, MEASURING.imageSide),
+    description: "image models: sides in pixels (default: as trained)",
+  },
+  steps: {
+    value: integer("N", 2, MEASURING.steps),
+    description: "image models: steps of an image (default 4)",
+  },
   seed: { value: integer("N", 0, 2 ** 32 - 1), description: "of the random prompts (default 1)" },
   ...outputFlags,
   ...variantFlags,
@@ -89,6 +102,7 @@ interface Plan {
   readonly direct: readonly DirectTest[]
   readonly served: readonly ServedTest[]
   readonly ttftLimitMs?: number
+  readonly media: MediaPlan
 }
 
 export const command = defineCommand({
@@ -134,7 +148,16 @@ async function planOf(flags: BenchmarkFlags, io: Io): Promise<Plan> {
   if (direct.length + served.length === 0)
     throw new UsageError("nothing is left to measure; give --prompt or --generate")
   const limit = flags.ttftLimit === undefined ? {} : { ttftLimitMs: flags.ttftLimit }
-  return { settings, repetitions, warmup, seed, direct, served, ...limit }
+  const media: MediaPlan = {
+    settings,
+    repetitions,
+    warmup,
+    concurrency,
+    sizes: flags.size ?? [],
+    steps: flags.steps ?? 4,
+    ...(flags.audio !== undefined && { audio: await existingFile(flags.audio) }),
+  }
+  return { settings, repetitions, warmup, seed, direct, served, ...limit, media }
 }
 
 /** Only those that the configuration knows: lists of threads, for one, are this command's own. */
@@ -182,7 +205,13 @@ async function benchmarkModels(
   run: MeasureRun,
   io: Io,
 ): Promise<void> {
-  const subjects = await openSubjects(words, plan.settings, run, io)
+  const all = await openSubjects(words, plan.settings, run, io)
+  await benchmarkMedia(
+    all.filter(({ details }) => details.kind !== "text"),
+    plan.media,
+    run,
+  )
+  const subjects = all.filter(({ details }) => details.kind === "text")
   const [first] = subjects
   if (first === undefined) return
   const variants = variantsOf(flags, first.settings)

@@ -21,6 +21,7 @@ import {
   timeDirectly,
   workOf,
 } from "../../measure/direct"
+import { benchmarkMedia } from "../../measure/media"
 import { outputFlags, printReport } from "../../measure/output"
 import { scoreAll, type ScoredText } from "../../measure/quality"
 import { type MeasureRun, withRun } from "../../measure/run"
@@ -136,6 +137,12 @@ async function compareModels(
   const direct = { ...run, runtimeFolder: plan.settings.paths.runtime }
   const texts = subjects.filter(({ details }) => details.kind === "text")
   await compareSpeed(texts, plan, variant, direct)
+  if (flags.speed !== false)
+    await compareMedia(
+      subjects.filter(({ details }) => details.kind !== "text"),
+      plan,
+      run,
+    )
   if (plan.scored !== undefined) await scoreAll(texts, plan.scored, variant, direct)
   if (plan.prompts.length > 0)
     await answerAll(texts, plan.prompts, flags.maxTokens ?? 128, variant, plan.settings, run)
@@ -149,6 +156,7 @@ async function compareSpeed(
 ): Promise<void> {
   if (tests.length === 0) return
   for (const test of tests) run.progress.plan(subjects.length * workOf(test, pairs))
+  if (subjects.length === 0) return
   await using models = await loadSubjects(subjects, variant.gpuLayers, run)
   const [first, ...others] = models.loaded
   for (const test of tests) {
@@ -170,6 +178,30 @@ async function compareSpeed(
     }
   }
   rememberMemory(models.loaded, run.results)
+}
+
+/** Speech and image models: by the time that they take. */
+async function compareMedia(
+  subjects: readonly BenchSubject[],
+  { settings, pairs }: ComparePlan,
+  run: MeasureRun,
+): Promise<void> {
+  const plan = { settings, repetitions: pairs, warmup: 1, concurrency: [1], sizes: [], steps: 4 }
+  const rows = await benchmarkMedia(subjects, plan, run)
+  for (const { subject, name, unit, samples } of rows) {
+    const base = rows.find((row) => row.name === name && row.unit === unit)
+    if (base === undefined || base.subject === subject) continue
+    const faster = (times: readonly number[]) => times.map((time) => 1 / time)
+    const comparison = comparePairs(faster(base.samples), faster(samples))
+    run.results.comparison({
+      metric: `${name} (${unit})`,
+      base: base.subject.label,
+      other: subject.label,
+      ...comparison,
+      ci: [...comparison.ci],
+      verdict: verdictOf(comparison),
+    })
+  }
 }
 
 /** Two files of an earlier and a later run, or several, each against the first. */

@@ -17,6 +17,7 @@ import { defineCommand } from "../../args/command"
 import { configFlag, type FlagTable, type FlagValues, grouped, switchFlag } from "../../args/flags"
 import { writeSettings } from "../../measure/config-edit"
 import { rememberMemory } from "../../measure/direct"
+import { benchmarkMedia } from "../../measure/media"
 import { outputFlags } from "../../measure/output"
 import { conversationSeconds, Profiler, profileWork } from "../../measure/profiler"
 import { type MeasureRun, withRun } from "../../measure/run"
@@ -77,12 +78,24 @@ What was found is kept for this version of the model, this machine and this buil
     await withRun({ command: "profile", words, flags, seed: 1, io }, async (run) => {
       const [subject] = await openSubjects(words, settings, run, io)
       if (subject === undefined) return
+      if (subject.details.kind !== "text") return await profileMedia(subject, settings, flags, run)
       facts = await profileModel(subject, settings, flags, run)
       run.results.profile(facts)
     })
     if (facts !== undefined) await keep(facts, settings, flags, io)
   },
 })
+
+/** What speech and image models cost depends on what they are given, and on nothing that could be set. */
+async function profileMedia(
+  subject: BenchSubject,
+  settings: Settings,
+  { repetitions = 3 }: ProfileFlags,
+  run: MeasureRun,
+): Promise<void> {
+  const plan = { settings, repetitions, warmup: 1, concurrency: [1, 2, 4], sizes: [], steps: 4 }
+  await benchmarkMedia([subject], plan, run)
+}
 
 async function profileModel(
   subject: BenchSubject,
