@@ -1,4 +1,4 @@
-import { type Completion, type Endpoint, type SentPrompt, streamCompletion } from "../src/measure/completion"
+import { type Completion, type Endpoint, type SentPrompt, streamCompletion } from "../src/measure/http/completion"
 import { BenchFailure } from "./failure"
 
 /**

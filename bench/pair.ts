@@ -3,7 +3,7 @@ import { mkdtemp, rm, symlink } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { parseArgs } from "node:util"
-import { type Completion, type Endpoint } from "../src/measure/completion"
+import { type Completion, type Endpoint } from "../src/measure/http/completion"
 import { complete } from "./completion"
 import { freePort, ServerProcess } from "./server-process"
 

@@ -1,5 +1,5 @@
 import { BenchFailure } from "../failure"
-import { eventData } from "../../src/measure/event-data"
+import { eventData } from "../../src/measure/http/event-data"
 import { FOUR_FIELDS, type MeasuredSchema, SCHEMAS } from "./schemas"
 
 export interface Server {

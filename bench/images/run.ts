@@ -8,7 +8,7 @@ import { usableCores } from "../../src/worker/cores"
 import { writeTinyImageModel } from "../../tests/support/files/tiny-image-model"
 import { describeHost } from "../../src/measure/host"
 import { freePort, ServerProcess } from "../server-process"
-import { eventData } from "../../src/measure/event-data"
+import { eventData } from "../../src/measure/http/event-data"
 import { median, percentile } from "../../src/measure/statistics"
 
 const HELP = `Draws with xLLM and with a plain script on the engine's own package, by turns.

@@ -3,7 +3,7 @@ import {
   type Completion,
   type Endpoint,
   type SentPrompt,
-} from "../../src/measure/completion"
+} from "../../src/measure/http/completion"
 import { complete } from "../completion"
 import { BenchFailure } from "../failure"
 import type { Load } from "../load"

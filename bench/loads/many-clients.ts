@@ -3,7 +3,7 @@ import {
   type Completion,
   type Endpoint,
   type SentPrompt,
-} from "../../src/measure/completion"
+} from "../../src/measure/http/completion"
 import { complete } from "../completion"
 import type { Load, Metric } from "../load"
 import { percentile } from "../../src/measure/statistics"

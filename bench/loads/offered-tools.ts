@@ -3,7 +3,7 @@ import {
   type Endpoint,
   type SentPrompt,
   type OfferedTool,
-} from "../../src/measure/completion"
+} from "../../src/measure/http/completion"
 import { complete } from "../completion"
 import type { Load } from "../load"
 

@@ -1,4 +1,4 @@
-import { timeToFirstToken, type Endpoint, type SentPrompt } from "../../src/measure/completion"
+import { timeToFirstToken, type Endpoint, type SentPrompt } from "../../src/measure/http/completion"
 import { complete } from "../completion"
 import type { Load } from "../load"
 import type { Sample } from "../statistics"

@@ -1,9 +1,9 @@
 import { BusyCore } from "../busy-core"
-import { timeToFirstToken, type Endpoint, type SentPrompt } from "../../src/measure/completion"
+import { timeToFirstToken, type Endpoint, type SentPrompt } from "../../src/measure/http/completion"
 import { complete } from "../completion"
 import type { Load, Metric } from "../load"
 import type { Sample } from "../statistics"
-import type { RandomText } from "../../src/measure/words"
+import type { RandomText } from "../../src/measure/http/words"
 
 const TOKENS = 160
 

@@ -1,4 +1,4 @@
-import { type Completion, timeToFirstToken } from "./completion"
+import { type Completion, timeToFirstToken } from "./http/completion"
 import { median, percentile, seededRandom } from "./statistics"
 
 /** How requests arrive: so many at a time, or at a rate, whether earlier ones have ended or not. */

@@ -1,6 +1,6 @@
 import { afterEach, expect, test } from "bun:test"
 import { complete } from "../../bench/completion"
-import { countTokens, type Endpoint, type SentPrompt } from "../../src/measure/completion"
+import { countTokens, type Endpoint, type SentPrompt } from "../../src/measure/http/completion"
 
 let server: Bun.Server<undefined> | undefined
 afterEach(() => server?.stop(true))

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { Compile } from "typebox/compile"
 import { barsOf, formatReport, REPORT_FORMATS } from "../../src/measure/format"
-import { htmlReport } from "../../src/measure/html"
+import { htmlReport } from "../../src/measure/page/html"
 import { compareReports } from "../../src/measure/regression"
 import { BenchReport, type BenchTest } from "../../src/measure/report"
 import { comparedModels } from "../../src/measure/summary"

@@ -27,7 +27,7 @@ export async function printReport(
   io.write(formatReport(report, format))
   if (format === "table" && io.stdoutIsTerminal) io.write(barsOf(report))
   if (html === undefined) return
-  const { htmlReport } = await import("../../measure/html")
+  const { htmlReport } = await import("../../measure/page/html")
   await using output = await fileOutput(html)
   await output.write(new TextEncoder().encode(htmlReport(report)))
   await output.finish()

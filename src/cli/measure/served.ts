@@ -10,7 +10,7 @@ import {
   type Endpoint,
   streamCompletion,
   timeToFirstToken,
-} from "../../measure/completion"
+} from "../../measure/http/completion"
 import { turnsOf } from "../../measure/paired"
 import type { LoadedWith } from "../../measure/report"
 import { seededRandom } from "../../measure/statistics"
@@ -21,7 +21,7 @@ import {
   runTraffic,
   type TrafficFigures,
 } from "../../measure/traffic"
-import { promptsFor } from "../../measure/words"
+import { promptsFor } from "../../measure/http/words"
 import type { Store } from "../../store/contract"
 import { meantModel } from "../args/model-path"
 import { createLocal } from "../serve/compose"

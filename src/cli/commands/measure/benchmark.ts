@@ -4,7 +4,7 @@ import { connectionSettings } from "../../../config/sections/server"
 import { decimal, integer, list, oneOf, text, url } from "../../../config/values"
 import { UsageError } from "../../../errors/cli"
 import { MEASURING } from "../../../limits"
-import type { Endpoint } from "../../../measure/completion"
+import type { Endpoint } from "../../../measure/http/completion"
 import { defineCommand } from "../../args/command"
 import { configFlag, type FlagTable, type FlagValues, grouped } from "../../args/flags"
 import {

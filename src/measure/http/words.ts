@@ -1,5 +1,5 @@
-import { CannotMeasure } from "../errors/cli"
-import { seededRandom } from "./statistics"
+import { CannotMeasure } from "../../errors/cli"
+import { seededRandom } from "../statistics"
 
 /** Short common words: in nearly every tokenizer each is one token together with the space before it. */
 const CANDIDATES = (

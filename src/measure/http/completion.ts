@@ -1,4 +1,4 @@
-import { CannotMeasure } from "../errors/cli"
+import { CannotMeasure } from "../../errors/cli"
 import { eventData } from "./event-data"
 
 /** A running server under test, and the model to request. */

@@ -1,4 +1,4 @@
-import { rounded } from "./columns"
+import { rounded } from "../columns"
 
 /** Text for an HTML or SVG document. */
 export function htmlText(text: string): string {

@@ -1,7 +1,7 @@
-import { columnsFor, inGib, rounded, rowsOf } from "./columns"
-import { factsText } from "./facts-text"
-import type { BenchReport, BenchTest } from "./report"
-import { comparedModels } from "./summary"
+import { columnsFor, inGib, rounded, rowsOf } from "../columns"
+import { factsText } from "../facts-text"
+import type { BenchReport, BenchTest } from "../report"
+import { comparedModels } from "../summary"
 import { barChart, htmlText, plot, type Series } from "./svg"
 
 /** Both themes; bars keep their colours on paper. */

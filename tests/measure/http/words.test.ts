@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
-import { CannotMeasure } from "../../src/errors/cli"
-import { RandomText, singleTokenWords } from "../../src/measure/words"
+import { CannotMeasure } from "../../../src/errors/cli"
+import { RandomText, singleTokenWords } from "../../../src/measure/http/words"
 
 /** Counts one token a word and one of its own, but two for each word that `isSplit`. */
 function counter(isSplit: (word: string) => boolean): (text: string) => Promise<number> {
