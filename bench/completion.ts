@@ -1,4 +1,9 @@
-import { type Completion, type Endpoint, type SentPrompt, streamCompletion } from "../src/measure/http/completion"
+import {
+  type Completion,
+  type Endpoint,
+  type SentPrompt,
+  streamCompletion,
+} from "../src/measure/http/completion"
 import { BenchFailure } from "./failure"
 
 /**

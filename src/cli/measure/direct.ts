@@ -1,5 +1,9 @@
 import type { MeasuredContext, TimedWork } from "../../domain/measured"
 import { MeasureProcess } from "../../engine/process/measure-process"
+import { kvCellBytes } from "../../engine/residency/estimate"
+import { CannotMeasure } from "../../errors/cli"
+import { systemMemory } from "../../lib/system/system-memory"
+import { inGib } from "../../measure/columns"
 import { turnsOf } from "../../measure/paired"
 import type { LoadedWith } from "../../measure/report"
 import { workerCommand } from "../serve/compose"
@@ -83,6 +87,11 @@ export async function loadSubjects(
   }
 }
 
+/** With the layers that are on GPUs indeed. */
+function onDevices(variant: Variant, { process }: LoadedSubject): Variant {
+  return { ...variant, gpuLayers: process.facts.models[0]?.gpuLayers ?? variant.gpuLayers }
+}
+
 /** Records how long loading took, and the most memory so far. */
 export function rememberMemory(models: readonly LoadedSubject[], results: Results): void {
   for (const { subject, process } of models) {
@@ -118,6 +127,7 @@ export async function timeDirectly(
       progress.begin(`${test.name} of ${model.subject.label}`)
       const work: TimedWork = { ...test, warmup, repetitions: repetitions / rounds }
       try {
+        checkRoom(model.subject, onDevices(variant, model), test.tokens + test.depth)
         await model.process.time(contextOf(variant), work, (nanoseconds) => {
           samples.get(model)?.push((1e9 * test.tokens) / nanoseconds)
           progress.did(workOf(test, 1))
@@ -145,6 +155,22 @@ export async function timeDirectly(
   }
   signal.throwIfAborted()
   return samples
+}
+
+/**
+ * Refuses a context that does not fit: its memory is written to when it is made, and the system would end a process for
+ * it. On GPUs the backends refuse it themselves.
+ * @throws CannotMeasure
+ */
+export function checkRoom({ details, settings }: BenchSubject, variant: Variant, cells: number): void {
+  if (details.kind !== "text" || variant.gpuLayers !== 0) return
+  const { kvTypeK, kvTypeV } = variant
+  const needed = cells * kvCellBytes(details, { ...settings, kvTypeK, kvTypeV })
+  const { availableBytes } = systemMemory()
+  if (needed <= availableBytes) return
+  throw new CannotMeasure(
+    `${cells} tokens need ${inGib(needed)} of KV cache, and ${inGib(availableBytes)} of memory are free`,
+  )
 }
 
 export function contextOf(variant: Variant): MeasuredContext {

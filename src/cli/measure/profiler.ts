@@ -7,7 +7,7 @@ import { systemMemory } from "../../lib/system/system-memory"
 import type { ProfileFacts } from "../../measure/facts"
 import { median } from "../../measure/statistics"
 import { workerCommand } from "../serve/compose"
-import { contextOf, type DirectRun, loadedWith } from "./direct"
+import { checkRoom, contextOf, type DirectRun, loadedWith } from "./direct"
 import { forgetCached } from "./page-cache"
 import type { BenchSubject } from "./subject"
 import type { Variant } from "./variants"
@@ -105,6 +105,8 @@ export class Profiler {
     const rows: ProfileFacts["depths"] = []
     for (const share of DEPTHS) {
       const depth = Math.floor(share * contextLength)
+      const onDevices = { ...this.#options.variant, gpuLayers: process.facts.models[0]?.gpuLayers ?? null }
+      checkRoom(this.#options.subject, onDevices, depth + READ)
       const last = rows.at(-1)
       const more = last === undefined ? 0 : depth - last.depth
       const expectedMs = last === undefined ? 0 : (SLOWER_DEEPER * 1000 * more) / last.reading

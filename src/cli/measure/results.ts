@@ -48,6 +48,10 @@ export class Results {
     this.#seed = seed
   }
 
+  get load(): number {
+    return this.#host.load
+  }
+
   get cores(): number {
     return this.#host.cores
   }

@@ -62,6 +62,9 @@ interface Chunk {
   readonly error?: { readonly message?: string }
 }
 
+/** A token is one character in most languages, and bytes of it at the worst. */
+const MOST_PIECES_PER_TOKEN = 16
+
 const STREAMED = {
   stream: true,
   stream_options: { include_usage: true },
@@ -94,6 +97,8 @@ export async function streamCompletion(
     const choice = chunk.choices?.[0]
     if (choice?.text || choice?.delta?.content) {
       textAt.push(performance.now())
+      if (textAt.length > MOST_PIECES_PER_TOKEN * maxTokens)
+        throw new CannotMeasure(`asked for ${maxTokens} tokens, and the server does not stop`)
       onText?.(textAt.length)
     }
     if (choice?.finish_reason) finishedAt = performance.now()
