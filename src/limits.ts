@@ -106,6 +106,8 @@ export const TEXTS = {
   id: { maxLength: 512 },
   /** What a tool does; bounded by {@link TOOLS} as well, with all others. */
   description: { maxLength: 256 * KIB },
+  /** Of a prompt, sent with it: translated, compiled and tested in the worker, which takes 2 ms per KiB. */
+  template: { maxLength: 64 * KIB },
   /** A stop text: searched for after every token, and text as long as the longest one is held back. */
   stop: { maxLength: 1024 },
   /** Each is compared with the whole vocabulary. llama.cpp's own limit. */
@@ -213,17 +215,23 @@ export const NUMBERS = {
    * Seeds of other APIs have up to 64 bits. Beyond 2^53 the last digits are lost, but results stay reproducible.
    */
   seed: { min: -(2 ** 64), max: 2 ** 64 },
+  /** -1 is llama-server's: any. */
+  slot: { min: -1, max: MAX_INT32 },
   /** Characters at the start of a line. */
   indent: { min: 0, max: MAX_INT32 },
   /** Of an answer's time; -1 is llama-server's default: no limit. */
   milliseconds: { min: -1, max: MAX_INT32 },
   /** Of a vector; the model's own length is the limit. */
   dimensions: { min: 1, max: 65_536 },
+  /** The p of a p-norm; -1 is llama-server's: none. */
+  norm: { min: -1, max: MAX_INT32 },
   /** vLLM's: -1 is as many as the model takes. */
   truncatedTokens: { min: -1, max: MAX_INT32 },
   /** Of ranked documents. */
   topN: { min: 1, max: MAX_INT32 },
   speaker: { min: 0, max: MAX_INT32 },
+  /** Guessed tokens of one step: a context has room for the logits of 64 tokens. */
+  draft: { min: 0, max: 63 },
   /** The longest possible context of a model; the file and the memory set the real limit. */
   context: { min: 1, max: 16_777_216 },
 } as const satisfies Readonly<Record<string, Range>>
@@ -258,6 +266,24 @@ export const PRODUCTS = {
   echoedLogprobs: 131_072,
   /** Log probabilities of an answer that is collected before it is sent, at 150 bytes each: 300 MB. */
   collectedLogprobs: 2_000_000,
+}
+
+// ----------------------------------------------------------------------------------------------- responses
+
+/** Responses that are kept for later requests, in a file that is read and written between other requests. */
+export const RESPONSES = {
+  /** One response with its input: 6 ms to write. More than 150,000 tokens. */
+  bytes: MIB,
+  /** Counted with each new one, which takes 1 ms. */
+  rows: 10_000,
+  /** Items of one answer that can be referred to. */
+  items: 256,
+  /** Of one conversation: each is looked up in turn. */
+  turns: 1000,
+  /** Of one conversation: as much as a request could have. */
+  chainBytes: BODY_BYTES.generation,
+  /** Items of earlier answers that one request refers to. */
+  references: 4096,
 }
 
 // -------------------------------------------------------------------------------------------------- images

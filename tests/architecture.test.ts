@@ -73,7 +73,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
   http: [
     ["context"],
-    ["read", "image-files"],
+    ["read", "image-files", "response-store"],
     ["render"],
     ["openai", "anthropic", "ollama", "llama-server", "v0"],
     ["plugins"],

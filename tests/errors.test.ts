@@ -7,11 +7,11 @@ import * as engineErrors from "../src/errors/engine"
 import * as modelErrors from "../src/errors/model"
 import * as requestErrors from "../src/errors/request"
 import * as storeErrors from "../src/errors/store"
-import { ollamaDialect } from "../src/http/ollama/dialect"
 import { openAiDialect } from "../src/http/openai/dialect"
+import { dialectOf } from "../src/http/plugins/dialects"
 import { errorResponse } from "../src/http/plugins/errors"
 import { listen, type Listener } from "../src/http/server/listen"
-import { fakeServer, jsonOf, USER_HI } from "./support/http"
+import { fakeServer, type Json, jsonOf, USER_HI } from "./support/http"
 
 const errors = {
   ...baseErrors,
@@ -55,6 +55,25 @@ const TABLE: readonly (readonly [error: XllmError, status: number, seen?: Seen])
       param: "model",
     },
   ],
+  [
+    new errors.ResponseNotFound("resp_1"),
+    404,
+    { code: "response_not_found", message: "Response with id 'resp_1' not found." },
+  ],
+  [
+    new errors.PreviousResponseNotFound("resp_1", "it is old"),
+    400,
+    {
+      code: "previous_response_not_found",
+      message:
+        "Previous response with id 'resp_1' not found (it is old); send the whole conversation as input",
+      param: "previous_response_id",
+    },
+  ],
+  [new errors.SlotNotSaved("why"), 500, { code: "slot_not_saved" }],
+  [new errors.SlotNotRestored("why"), 400, { code: "slot_not_restored" }],
+  [new errors.NotChangeable(), 501, { code: "not_changeable" }],
+  [new errors.PromptsNotKept(), 501, { code: "prompts_not_kept" }],
   [new errors.PullCancelled("m"), 499, { code: "cancelled" }],
   [new errors.DownloadFailed("x", "why"), 502, { code: "download_failed" }],
   [new errors.NotAuthorized("x", "why"), 403, { code: "not_authorized" }],
@@ -198,6 +217,98 @@ interface Seen {
   readonly [field: string]: unknown
 }
 
+/** The paths in the table. */
+const PATHS = ["/f", "/models", "/m.gguf", "/m.tar"]
+
+/** What the errors of an API look like. */
+interface Api {
+  readonly path: string
+  shape(error: XllmError): Json
+  /** The last event of a stream, and in it the JSON. */
+  readonly stream: RegExp
+}
+
+const ANTHROPIC_TYPES: Readonly<Record<number, string>> = {
+  401: "authentication_error",
+  403: "permission_error",
+  404: "not_found_error",
+  413: "request_too_large",
+  503: "overloaded_error",
+}
+
+const LLAMA_TYPES: Readonly<Record<number, string>> = {
+  401: "authentication_error",
+  403: "permission_error",
+  404: "not_found_error",
+  503: "unavailable_error",
+}
+
+const DATA = /^data: (.+)\n\n$/
+
+const APIS: readonly (readonly [name: string, api: Api])[] = [
+  ["OpenAI's", { path: "/v1/completions", stream: DATA, shape: openAiShape }],
+  ["Responses", { path: "/v1/responses", stream: DATA, shape: openAiShape }],
+  ["xLLM's", { path: "/v0/stop", stream: DATA, shape: openAiShape }],
+  [
+    "Anthropic's",
+    {
+      path: "/v1/messages",
+      stream: /^event: error\ndata: (.+)\n\n$/,
+      shape: (error) => ({
+        type: "error",
+        error: {
+          type:
+            ANTHROPIC_TYPES[error.status] ?? (error.status >= 500 ? "api_error" : "invalid_request_error"),
+          // What coding agents look for.
+          message:
+            error instanceof errors.ContextLengthExceeded
+              ? "prompt is too long: 900 tokens > 512 maximum"
+              : error instanceof errors.InputTooLong
+                ? "prompt is too long: 600 tokens > 512 maximum"
+                : error.publicMessage,
+          code: error.code,
+          ...error.details,
+        },
+        request_id: "req_1",
+      }),
+    },
+  ],
+  ["Ollama's", { path: "/api/chat", stream: /^(.+)\n$/, shape: (error) => ({ error: error.publicMessage }) }],
+  [
+    "llama-server's",
+    {
+      path: "/completion",
+      stream: DATA,
+      shape: (error) => ({
+        error: { code: error.status, message: llamaMessage(error), type: llamaType(error), ...error.details },
+      }),
+    },
+  ],
+]
+
+function openAiShape({ publicMessage: message, status, param, code, details }: XllmError): Json {
+  const type = status >= 500 ? "server_error" : "invalid_request_error"
+  return { error: { message, type, param: param ?? null, code, ...details } }
+}
+
+/** Its clients look for this beginning. */
+function llamaMessage({ code, publicMessage, details }: XllmError): string {
+  if (code !== "context_length_exceeded") return publicMessage
+  const { n_prompt_tokens: given, n_ctx: most } = details ?? {}
+  return `request (${String(given)} tokens) exceeds the available context size (${String(most)} tokens): ${publicMessage}`
+}
+
+function llamaType({ code, status }: XllmError): string {
+  if (code === "context_length_exceeded") return "exceed_context_size_error"
+  if (code === "unsupported" || status === 501) return "not_supported_error"
+  return LLAMA_TYPES[status] ?? (status >= 500 ? "server_error" : "invalid_request_error")
+}
+
+/** A stream's request has it in a header. */
+function withoutId({ request_id: _, ...shape }: Json): Json {
+  return shape
+}
+
 const CASES = TABLE.map(([error, status, seen]) => [error.name, error, status, seen] as const)
 
 test("what a full disk refuses has a code of its own", () => {
@@ -248,14 +359,16 @@ describe.each(CASES)("%s", (_name, error, status, { headers = {}, ...fields } = 
     expect(JSON.parse(event.slice("data: ".length))).toMatchObject({ error: body })
   })
 
-  test("as Ollama's clients see it", async () => {
-    const response = errorResponse(error, "/api/chat")
+  test.each(APIS)("as clients of %s see it", async (_api, { path, shape, stream }) => {
+    const response = errorResponse(error, path, "req_1")
     expect(response.status).toBe(status)
     for (const [name, value] of Object.entries(headers)) expect(response.headers.get(name)).toBe(value)
-    expect(await response.json()).toEqual({ error: error.publicMessage })
-    const line = ollamaDialect.renderStreamError(error)
-    expect(line).toMatch(/^.+\n$/)
-    expect(JSON.parse(line)).toEqual({ error: error.publicMessage })
+    const text = await response.text()
+    expect(JSON.parse(text)).toEqual(shape(error))
+    // Where its files are is the server's own affair.
+    for (const own of PATHS) expect(text).not.toContain(own)
+    const [, last = ""] = stream.exec(dialectOf(path).renderStreamError(error)) ?? []
+    expect(JSON.parse(last)).toMatchObject(withoutId(shape(error)))
   })
 
   test("after it has crossed from a worker", () => {

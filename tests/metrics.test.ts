@@ -29,7 +29,7 @@ function metrics() {
       return Object.fromEntries(
         lines.map((line) => {
           const space = line.lastIndexOf(" ")
-          return [line.slice("xllm_".length, space), Number(line.slice(space + 1))]
+          return [line.slice(0, space).replace(/^xllm_/, ""), Number(line.slice(space + 1))]
         }),
       )
     },
@@ -45,7 +45,7 @@ test("every metric has a help text, a type and the prefix", async () => {
   const names = (kind: string) =>
     lines.filter((line) => line.startsWith(`# ${kind} `)).map((line) => line.split(" ")[2])
   expect(names("HELP")).toEqual(names("TYPE"))
-  expect(names("TYPE").filter((name) => !name?.startsWith("xllm_"))).toEqual([])
+  expect(names("TYPE").filter((name) => !/^(xllm_|llamacpp:)/.test(name ?? ""))).toEqual([])
   expect(new Set(names("TYPE")).size).toBe(names("TYPE").length)
 })
 
@@ -150,7 +150,7 @@ describe("speech, transcripts and pictures", () => {
       'image_steps_total{model="brush"}': 40,
       'media_work_seconds_total{model="brush"}': 0.5,
     })
-    expect(Object.keys(all).filter((name) => /^generat|token/.test(name))).toEqual([])
+    expect(Object.keys(all).filter((name) => /^generat|^[^:]*token/.test(name))).toEqual([])
   })
 
   test("that fail, or are turned away, are counted as that", async () => {
@@ -311,6 +311,21 @@ test("growths of KV caches are counted", async () => {
   expect(await values()).toMatchObject({ 'kv_growths_total{model="tiny"}': 3 })
 })
 
+test("guessed tokens count by their places in the drafts", async () => {
+  const { observer, values } = metrics()
+  observer.tokensDrafted(WORKER, { checked: [2, 2, 3, 0, 0, 0], accepted: [2, 1, 0, 0, 0, 0] })
+  observer.tokensDrafted(WORKER, { checked: [1, 1, 2, 4, 8, 1], accepted: [1, 1, 2, 1, 0, 0] })
+  expect(await values()).toMatchObject({
+    'draft_tokens_total{model="tiny",place="1"}': 3,
+    'draft_tokens_total{model="tiny",place="3-4"}': 5,
+    'draft_tokens_total{model="tiny",place="9-16"}': 8,
+    'draft_tokens_total{model="tiny",place="17-64"}': 1,
+    'draft_tokens_accepted_total{model="tiny",place="2"}': 2,
+    'draft_tokens_accepted_total{model="tiny",place="3-4"}': 2,
+    'draft_tokens_accepted_total{model="tiny",place="5-8"}': 1,
+  })
+})
+
 test("prompts on disk count by what became of them", async () => {
   const { observer, values } = metrics()
   observer.promptsOnDisk(WORKER, { hits: 2, misses: 1, bytesRead: 500, bytesWritten: 0, savedMs: 1500 })
@@ -321,5 +336,61 @@ test("prompts on disk count by what became of them", async () => {
     'saved_prompt_bytes_total{model="tiny",direction="read"}': 500,
     'saved_prompt_bytes_total{model="tiny",direction="written"}': 300,
     'saved_prompt_seconds_total{model="tiny"}': 1.5,
+  })
+})
+
+describe("llama-server's metrics", () => {
+  test("count evaluated tokens and decode steps of all models together", async () => {
+    const { observer, values } = metrics()
+    for (const model of ["a", "b"]) {
+      const asked = request(model)
+      observer.requestQueued(asked)
+      const usage = { promptTokens: 5, completionTokens: 11, cachedTokens: 2 }
+      observer.requestFinished(asked, { type: "done", usage, timings: TIMINGS })
+    }
+    observer.step(WORKER, { sequences: 1, tokens: 5, kvCellsUsed: 6 })
+    observer.step(WORKER, { sequences: 4, tokens: 5, kvCellsUsed: 6 })
+    expect(await values()).toMatchObject({
+      "llamacpp:prompt_tokens_total": 6,
+      "llamacpp:prompt_tokens_cached_total": 4,
+      "llamacpp:prompt_seconds_total": 0.01,
+      "llamacpp:tokens_predicted_total": 22,
+      "llamacpp:tokens_predicted_seconds_total": 1,
+      "llamacpp:prompt_tokens_seconds": 600,
+      // Without the first token of each.
+      "llamacpp:predicted_tokens_seconds": 20,
+      "llamacpp:n_decode_total": 2,
+      "llamacpp:n_busy_slots_per_decode": 2.5,
+      "llamacpp:n_tokens_max": 16,
+    })
+    // Rates are of what was done since.
+    expect(await values()).toMatchObject({
+      "llamacpp:predicted_tokens_seconds": 0,
+      "llamacpp:tokens_predicted_total": 22,
+    })
+  })
+
+  test("count the tokens of embedded texts as evaluated", async () => {
+    const { observer, values } = metrics()
+    const asked: ObservedRequest = { model: "e", kind: "embedding" }
+    observer.requestQueued(asked)
+    const timings = { queueMs: 0, loadMs: 0, workMs: 500 }
+    observer.requestFinished(asked, { type: "done", usage: { inputTokens: 7, inputs: 2 }, timings })
+    expect(await values()).toMatchObject({
+      "llamacpp:prompt_tokens_total": 7,
+      "llamacpp:prompt_seconds_total": 0.5,
+      "llamacpp:tokens_predicted_total": 0,
+    })
+  })
+
+  test("show how many requests run and wait, and when the server was started", async () => {
+    const { all, values } = metrics()
+    all.measure(() => new FakeEngine().status())
+    expect(await values()).toMatchObject({
+      "llamacpp:requests_processing": 1,
+      "llamacpp:requests_deferred": 2,
+    })
+    const { headers } = await fakeServer(undefined, { metrics: all }).get("/metrics")
+    expect(headers.get("Process-Start-Time-Unix")).toBe(String(STARTED_AT.getTime() / 1000))
   })
 })

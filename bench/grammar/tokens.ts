@@ -56,8 +56,12 @@ class TimedRule implements TokenRule {
     return this.#timed(() => this.#rule.take(token))
   }
 
-  narrow(logits: Float32Array, banned: ReadonlyMap<number, number>): void {
-    this.#timed(() => this.#rule.narrow(logits, banned))
+  fitting(tokens: readonly number[]): number {
+    return this.#rule.fitting(tokens)
+  }
+
+  narrow(logits: Float32Array, banned: ReadonlyMap<number, number>): readonly number[] {
+    return this.#timed(() => this.#rule.narrow(logits, banned))
   }
 
   #timed<T>(work: () => T): T {

@@ -11,6 +11,8 @@ export interface Paths {
   readonly runtime: string
   /** Generated images that are fetched by URL. */
   readonly images: string
+  /** Responses that later requests may continue. */
+  readonly responses: string
   /** Files uploaded with requests, each until its request ends. */
   readonly uploads: string
   /** Evaluated prompts, kept from one load of a model to the next. */
@@ -35,6 +37,7 @@ export function findPaths(environment: Environment): Paths {
     models: join(home, "models"),
     runtime: join(home, "runtime"),
     images: join(home, "images"),
+    responses: join(home, "responses", "responses.sqlite"),
     uploads: join(home, "uploads"),
     prompts: join(home, "cache", "kv"),
     profiles: join(home, "cache", "profiles"),

@@ -34,6 +34,8 @@ import {
   type PullSettings,
   pullSettingsOf,
   quietLogOptions,
+  type ResponseSettings,
+  responseStoreSettings,
   type ServerLocation,
   serverLocation,
 } from "./settings"
@@ -53,6 +55,7 @@ interface Sections {
   readonly access: AccessSettings
   readonly imagesFolder: string
   readonly images: ImageSettings
+  readonly responses: ResponseSettings
   readonly listen: ListenSettings
   readonly server: ServerLocation
   readonly promptsOnDisk: PromptsOnDiskSettings
@@ -111,6 +114,7 @@ export function resolveInputs(given: Inputs): Settings {
     access: () => accessSettings(inputs),
     imagesFolder: () => imagesFolder(inputs),
     images: () => imageSettings(inputs),
+    responses: () => responseStoreSettings(inputs),
     listen: () => listenSettings(inputs),
     server: () => serverLocation(inputs),
     promptsOnDisk: () => promptsOnDisk(inputs),

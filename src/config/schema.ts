@@ -5,6 +5,7 @@ import { capacitySettings } from "./sections/limits"
 import { logFileSettings, logSettings } from "./sections/log"
 import { modelSettings, profileSettings, residencySettings } from "./sections/model"
 import { missingModelSettings, pgpSettings, pullSettings, storeSettings } from "./sections/pull"
+import { responseSettings } from "./sections/responses"
 import { metricsSettings, serverSettings } from "./sections/server"
 
 /** Settings that can be set per model. */
@@ -21,6 +22,7 @@ export const allSettings = {
   ...capacitySettings,
   ...mediaSettings,
   ...kvDiskSettings,
+  ...responseSettings,
   ...logSettings,
   ...logFileSettings,
   ...metricsSettings,

@@ -11,6 +11,7 @@ import { mediaSettings } from "./sections/images"
 import { capacitySettings } from "./sections/limits"
 import { logFileSettings, logSettings } from "./sections/log"
 import { missingModelSettings, pgpSettings, pullSettings, storeSettings } from "./sections/pull"
+import { responseSettings } from "./sections/responses"
 import { DEFAULT_PORT, metricsSettings, serverSettings } from "./sections/server"
 
 /** The models folder: `models_dir`, or `models` in xLLM's home. */
@@ -137,6 +138,18 @@ export interface ImageSettings {
 export function imageSettings(inputs: Inputs): ImageSettings {
   const { imagesTtl, imagesMaxBytes } = resolveSettings(mediaSettings, inputs).values
   return { ttlSeconds: imagesTtl, maxBytes: imagesMaxBytes }
+}
+
+/** Whether answers of /v1/responses are kept, how long, and how many. */
+export interface ResponseSettings {
+  readonly isEnabled: boolean
+  readonly ttlSeconds: number | null
+  readonly maxBytes: number | null
+}
+
+export function responseStoreSettings(inputs: Inputs): ResponseSettings {
+  const { responsesStore, responsesTtl, responsesMaxBytes } = resolveSettings(responseSettings, inputs).values
+  return { isEnabled: responsesStore, ttlSeconds: responsesTtl, maxBytes: responsesMaxBytes }
 }
 
 export type PromptsOnDiskSettings = PromptsOnDisk & { readonly isEnabled: boolean }

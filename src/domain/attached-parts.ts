@@ -17,8 +17,8 @@ interface RoleRow {
   /** In lists and messages. */
   readonly label: string
   /**
-   * Whether workers load parts of this role, so that plans count their bytes. A draft will need a KV cache of its own
-   * besides its bytes, and a projector buffers for computing an image: `estimateNeed` is where both belong.
+   * Whether workers load parts of this role, so that plans count their bytes. A projector will need buffers for computing
+   * an image besides: `estimateNeed` is where they belong.
    */
   readonly isLoaded: boolean
 }
@@ -26,7 +26,7 @@ interface RoleRow {
 /** The roles, and what is done with each. */
 export const PART_ROLES: Readonly<Record<PartRole, RoleRow>> = {
   adapter: { label: "adapter", isLoaded: true },
-  draft: { label: "draft model", isLoaded: false },
+  draft: { label: "draft model", isLoaded: true },
   projector: { label: "projector", isLoaded: false },
 }
 

@@ -128,6 +128,10 @@ export interface GenerationOptions extends RequestOptions {
   readonly reportsTokens?: boolean
   /** The request's values; the model's and the built-in defaults fill in the rest. */
   readonly sampling: Partial<SamplingParameters>
+  /** Report the probabilities that the samplers leave, of the tokens that they leave, as `logprobs`. */
+  readonly logprobsAfterSampling?: boolean
+  /** The first line break after this many milliseconds of generation ends the answer; absent: none does. */
+  readonly lineBreakEndsAfterMs?: number
   /** Number of alternatives to report per token; 0: only the chosen one; absent: no log probabilities. */
   readonly topLogprobs?: number
   /** Whether a cached prefix may be used; `false` gives reproducible results. */
@@ -136,10 +140,30 @@ export interface GenerationOptions extends RequestOptions {
   readonly cacheSalt?: string
   /** The same, set by the server: whose cached prefixes these are. */
   readonly cacheOwner?: string
+  /**
+   * The number of the sequence that the first answer is generated in, if it is idle: for clients that save and restore
+   * what a sequence has cached. -1: any. Where it is given, `finish` events tell the number.
+   */
+  readonly slot?: number
   /** Report `progress` events while the prompt is evaluated. */
   readonly returnProgress: boolean
   /** Absent: any text. */
   readonly output?: OutputConstraint
+  /** Absent: as the model's settings say. */
+  readonly speculation?: SpeculationOptions
+  /** What the client expects the answer to be, or nearly; it costs nothing but time if it is not. */
+  readonly prediction?: string
+}
+
+/** `auto`: where it is faster. `ngram`: from earlier text, always. `draft`: by a draft model, always. */
+export type SpeculationMode = "auto" | "off" | "ngram" | "draft"
+
+/** How answers are guessed ahead. What is absent is as the model's settings say. */
+export interface SpeculationOptions {
+  readonly mode?: SpeculationMode
+  /** Of the guessed tokens that are checked at a time. */
+  readonly most?: number
+  readonly least?: number
 }
 
 /** How much a model thinks before it answers, and where that is reported. */
@@ -160,6 +184,8 @@ export interface ChatRequest extends GenerationOptions {
   /** Absent: none. */
   readonly tools?: ToolUse
   readonly reasoning?: ReasoningOptions
+  /** A Go template, as Modelfiles have them, that is applied in place of the model's own. */
+  readonly template?: string
   /** Extra variables for the model's chat template (`chat_template_kwargs`). */
   readonly templateArguments: Readonly<Record<string, unknown>>
   /** End the prompt with the opening of an assistant turn. */
@@ -182,10 +208,6 @@ export interface CompletionRequest extends GenerationOptions {
   readonly keepLast?: number
   /** A later line with less indentation than this many characters ends the answer, and so does an empty one. */
   readonly leastIndent?: number
-  /** The first line break after this many milliseconds of generation ends the answer; absent: none does. */
-  readonly lineBreakEndsAfterMs?: number
-  /** Report the probabilities that the samplers leave, of the tokens that they leave, as `logprobs`. */
-  readonly logprobsAfterSampling?: boolean
   /** Report the prompt's text (and, with `topLogprobs`, its tokens' log probabilities) in the `prompt` event. */
   readonly echo: boolean
 }
@@ -250,6 +272,8 @@ export interface Usage {
   readonly cachedTokens: number
   /** Those of the completion tokens that are thinking; absent: the model does not think. */
   readonly reasoningTokens?: number
+  /** How many of the expected tokens came, and how many did not; absent: none were expected. */
+  readonly prediction?: { readonly accepted: number; readonly rejected: number }
 }
 
 /** Durations in milliseconds, and the amount of work in them. */
@@ -267,6 +291,8 @@ export interface Timings {
    */
   readonly generatedTokens: number
   readonly generationMs: number
+  /** Guessed tokens that were checked together, and those of them that were right; absent: none. */
+  readonly drafts?: { readonly tokens: number; readonly accepted: number }
   /** How many of the cached prompt tokens were read from disk, and how long that took; absent: none. */
   readonly disk?: { readonly tokens: number; readonly ms: number }
 }
@@ -309,12 +335,16 @@ export type GenerationEvent =
       /** The stop text that matched. */
       readonly stop?: string
       readonly completionTokens: number
+      /** See {@link GenerationOptions.slot}. */
+      readonly slot?: number
     }
   | { readonly type: "done"; readonly usage: Usage; readonly timings: Timings }
 
 /** A prompt as the model would see it. */
 export interface RenderedPrompt {
   readonly prompt: string
+  /** The text of the token in front that is not in it, if the model needs one there. */
+  readonly bos?: string
   readonly tokens: readonly number[]
   /** The grammar of the answer, in GBNF; absent: any text. */
   readonly grammar?: string

@@ -19,12 +19,17 @@ interface InputLimits {
   readonly truncation: Truncation
 }
 
-/** A request for the vectors of texts, all of length 1. */
+/** A request for the vectors of texts. */
 export interface EmbeddingRequest extends RequestOptions, InputLimits {
   readonly kind: "embedding"
   readonly inputs: readonly EmbeddingInput[]
-  /** The first numbers of each vector, scaled to length 1 again; absent: all of them. */
+  /** The first numbers of each vector; absent: all of them. */
   readonly dimensions?: number
+  /**
+   * What a vector is scaled by, in llama.cpp's numbers: p for the p-norm, which is then 1; 0 for the largest number, which
+   * is then 32760; -1 for nothing. Absent: 2, the usual length.
+   */
+  readonly norm?: number
 }
 
 /** A request for scores: how well documents answer a query, as the model computes them. */

@@ -72,6 +72,14 @@ export interface LoadedTextInfo extends CommonLoadedInfo {
   /** The built-in format in use and the reason, in one sentence. */
   readonly templateFallback?: string
   readonly fillInTheMiddle: boolean
+  readonly speculation: SpeculationInfo
+}
+
+/** Whether a model's answers are guessed ahead. */
+export interface SpeculationInfo {
+  readonly isOn: boolean
+  /** From what and when, or why not; a phrase. */
+  readonly explanation: string
 }
 
 /** The rotary position embeddings in use, from the settings or the model's file. */
@@ -130,6 +138,20 @@ export interface WorkerCounters {
   readonly preemptions: number
   /** How often the KV cache was made larger. */
   readonly kvGrowths: number
+  /** Guessed tokens that were checked, and those of them that were right: each saved its answer a step. */
+  readonly draftTokens: number
+  readonly draftTokensAccepted: number
+  /** The same by the place in the draft, see {@link DRAFT_PLACES}; absent: none. */
+  readonly drafts?: DraftCounts
+}
+
+/** Places in a draft that are counted together, by their last one. */
+export const DRAFT_PLACES = [1, 2, 4, 8, 16, 64] as const
+
+/** One number for each of {@link DRAFT_PLACES}. */
+export interface DraftCounts {
+  readonly checked: readonly number[]
+  readonly accepted: readonly number[]
 }
 
 /** What a text worker did with prompts on disk, since its last report. */

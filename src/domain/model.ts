@@ -133,6 +133,9 @@ interface GgufFacts extends CommonModelDetails {
   readonly layers: number
   readonly heads: number
   readonly chatTemplate: string | undefined
+  /** The texts of the tokens that begin and end a text; absent: the file names none. */
+  readonly bosToken?: string
+  readonly eosToken?: string
   /** Every scalar key of the file; arrays as their element type and length. */
   readonly metadata: Readonly<Record<string, string | number | bigint | boolean>>
 }

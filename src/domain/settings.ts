@@ -234,6 +234,48 @@ export const LOAD_SETTINGS = {
     onlyText: true,
     modelfile: { name: "yarn_orig_ctx" },
   }),
+  /** Whether guessed tokens are checked several at a time; `auto`: where that is faster. */
+  speculation: row({
+    name: "speculation",
+    flag: "speculation",
+    values: words(["auto", "off", "ngram", "draft"]),
+    fallback: "auto",
+    help: "check guessed tokens together: auto = where that is faster, ngram = always, from earlier text (default auto)",
+    takesEffect: "load",
+    onlyText: true,
+    modelfile: { name: "speculation" },
+  }),
+  /** A text model with the same vocabulary; `null`: the one that belongs to the model, if any. */
+  draftModel: row({
+    name: "draft_model",
+    flag: "modelDraft",
+    values: orChosen(texts("MODEL"), "auto"),
+    fallback: null,
+    help: "a smaller model with the same vocabulary that guesses tokens (default: the model's own, if it has one)",
+    takesEffect: "load",
+    onlyText: true,
+  }),
+  draftMax: row({
+    name: "draft_max",
+    flag: "draftMax",
+    values: integers(NUMBERS.draft),
+    fallback: 16,
+    help: "guessed tokens checked at a time, at most (default 16)",
+    takesEffect: "load",
+    onlyText: true,
+    modelfile: { name: "draft_num_predict" },
+  }),
+  /** Shorter drafts are left out. */
+  draftMin: row({
+    name: "draft_min",
+    flag: "draftMin",
+    values: integers(NUMBERS.draft),
+    fallback: 0,
+    help: "check no fewer guessed tokens than this at a time (default 0)",
+    takesEffect: "load",
+    onlyText: true,
+    modelfile: { name: "draft_num_min" },
+  }),
   memoryMap: row({
     name: "mmap",
     flag: "mmap",

@@ -18,6 +18,7 @@ import type { WaitingEvent } from "../domain/request"
 import type { ModelSettings } from "../domain/settings"
 import type { SpeechEvent, SpeechRequest } from "../domain/speech"
 import type { WorkRequest } from "../domain/tasks"
+import type { SlotRequest, SlotResult } from "../domain/slots"
 import type { TokensRequest, TokensResult } from "../domain/tokens"
 import type { TranscriptionEvent, TranscriptionRequest } from "../domain/transcription"
 import type { XllmError } from "../errors/base"
@@ -185,6 +186,11 @@ export interface Engine extends ModelBackend {
    */
   tokens(request: TokensRequest, signal: AbortSignal): Promise<TokensResult>
   /**
+   * Saves, restores or erases what a sequence of a text model has cached. Loads the model where needed.
+   * @throws WrongModelKind, InvalidRequest where there is no such sequence, PromptsNotKept, SlotNotSaved, SlotNotRestored
+   */
+  slot(request: SlotRequest, signal: AbortSignal): Promise<SlotResult>
+  /**
    * The model for a request: by name, or else the only one of the matching kind.
    * @throws ModelNotFound; InvalidRequest where none is named and there is not exactly one
    */
@@ -198,6 +204,12 @@ export interface Engine extends ModelBackend {
    * not loaded yet may get less if memory is short.
    */
   contextLengths(models: readonly ModelSummary[]): Promise<ReadonlyMap<string, ContextLengths>>
+  /**
+   * How long a loaded model stays, from now and after every request that does not say it itself, until it is unloaded.
+   * 0: only while it is in use; `null`: for good.
+   * @throws ModelNotFound
+   */
+  keep(model: string, seconds: number | null): Promise<void>
   /** Models with a worker. */
   loaded(): readonly LoadedModel[]
   status(): EngineStatus

@@ -12,6 +12,7 @@ import type { LoadedModel } from "../domain/loaded-model"
 import { isGguf, type ModelDetails, type ModelKind, type ModelSummary } from "../domain/model"
 import type { SpeechEvent, SpeechRequest } from "../domain/speech"
 import { taskOf, type WorkEvent, type WorkRequest } from "../domain/tasks"
+import type { SlotRequest, SlotResult } from "../domain/slots"
 import type { TokensRequest, TokensResult } from "../domain/tokens"
 import type { TranscriptionEvent, TranscriptionRequest } from "../domain/transcription"
 import { asXllmError, XllmError } from "../errors/base"
@@ -125,6 +126,7 @@ export class LocalEngine implements ManagedEngine {
     this.#pool = createPool({ store: options.store, memory: this.#memory, limits: this.#live.memory })
     this.#models = new ModelDirectory({
       store: options.store,
+      settingsOf: (model) => this.#live.settingsOf(model),
       create: (summary) => this.#serve(summary),
       checkOpen: () => this.#refuseWhenStopping(),
     })
@@ -171,6 +173,13 @@ export class LocalEngine implements ManagedEngine {
     return model.tokens(request, signal)
   }
 
+  async slot(request: SlotRequest, signal: AbortSignal): Promise<SlotResult> {
+    const model = await this.#models.find({ ...request, kind: "chat" })
+    const { summary } = model
+    if (summary.kind !== "text") throw new WrongModelKind(summary.name, summary.kind)
+    return model.slot(request, signal)
+  }
+
   async preload(name: string, signal: AbortSignal, onProgress?: (fraction: number) => void): Promise<void> {
     const model = await this.#models.find({ model: name })
     if (signal.aborted) throw new Cancelled()
@@ -205,9 +214,17 @@ export class LocalEngine implements ManagedEngine {
   }
 
   async stop(name: string): Promise<boolean> {
-    const known =
-      this.#models.named(name) ?? this.#models.named((await this.#options.store.resolve(name)).name)
-    return known === undefined ? false : known.stop("stopped")
+    return (await this.#known(name))?.stop("stopped") ?? false
+  }
+
+  async keep(name: string, seconds: number | null): Promise<void> {
+    const known = await this.#known(name)
+    known?.keep(seconds)
+  }
+
+  /** A model that was in use before; undefined where there is none. @throws ModelNotFound */
+  async #known(name: string): Promise<ModelServer | undefined> {
+    return this.#models.named(name) ?? this.#models.named((await this.#options.store.resolve(name)).name)
   }
 
   reconfigure(options: Partial<LiveOptions>): readonly string[] {

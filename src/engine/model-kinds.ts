@@ -1,4 +1,5 @@
-import type { ModelDetails, ModelKind } from "../domain/model"
+import { bytesOfParts } from "../domain/attached-parts"
+import type { ModelDetails, ModelKind, ModelSummary } from "../domain/model"
 import {
   LOAD_FIELDS,
   LOAD_SETTINGS,
@@ -67,4 +68,21 @@ export function toLoadSettings(settings: ModelSettings): TextModelSettings {
 /** Would a load with either settings give the same result? */
 export function isSameLoad(a: TextModelSettings, b: TextModelSettings): boolean {
   return Bun.deepEquals(a, b)
+}
+
+/** A model that may be another's draft. */
+export type DraftFile = Pick<ModelSummary, "name" | "path" | "sizeBytes" | "parts">
+
+/** A model with another one as its draft, in place of its own. */
+export function withDraft(model: ModelSummary, draft: DraftFile): ModelSummary {
+  const parts = model.parts ?? []
+  const own = parts.filter(({ role }) => role === "draft")
+  const { name, path } = draft
+  const sizeBytes = draft.sizeBytes - bytesOfParts(draft.parts ?? [])
+  const others = parts.filter(({ role }) => role !== "draft")
+  return {
+    ...model,
+    sizeBytes: model.sizeBytes - bytesOfParts(own) + sizeBytes,
+    parts: [...others, { role: "draft", name, path, sizeBytes }],
+  }
 }

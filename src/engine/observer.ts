@@ -1,4 +1,4 @@
-import type { DiskUsage, StepUsage } from "../domain/loaded-model"
+import type { DiskUsage, DraftCounts, StepUsage } from "../domain/loaded-model"
 import type { WorkEvent, WorkRequest } from "../domain/tasks"
 
 /** One request, from the moment it is queued. The same object in every call about it. */
@@ -64,6 +64,8 @@ export interface EngineObserver {
   step(worker: ObservedWorker, usage: StepUsage): void
   /** Its KV cache was made larger, that many times since the last call. */
   cacheGrown(worker: ObservedWorker, times: number): void
+  /** Guessed tokens that were checked since the last call. */
+  tokensDrafted(worker: ObservedWorker, counts: DraftCounts): void
   /** What a worker did with prompts on disk since the last call. */
   promptsOnDisk(worker: ObservedWorker, usage: DiskUsage): void
 }

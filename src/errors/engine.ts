@@ -42,6 +42,31 @@ export class KvCacheLost extends XllmError {
   }
 }
 
+/** What a slot has cached could not be written to disk. The message begins as in llama-server. */
+export class SlotNotSaved extends XllmError {
+  constructor(why: string) {
+    super("slot_not_saved", 500, `Unable to save slot: ${why}`)
+  }
+}
+
+/** A saved prompt could not be loaded into a slot. The message begins as in llama-server. */
+export class SlotNotRestored extends XllmError {
+  constructor(why: string) {
+    super("slot_not_restored", 400, `Unable to restore slot: ${why}`)
+  }
+}
+
+/** Slots can be saved and restored only where prompts are kept on disk. */
+export class PromptsNotKept extends XllmError {
+  constructor() {
+    super(
+      "prompts_not_kept",
+      501,
+      "This server does not support slots action: prompts are not kept on disk (kv_disk.enabled, or --no-kv-disk)",
+    )
+  }
+}
+
 /** The maximum number of models is loaded, and all are pinned. */
 export class TooManyModels extends XllmError {
   constructor(model: string, limit: number) {

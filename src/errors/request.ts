@@ -16,6 +16,17 @@ export class Unsupported extends XllmError {
   }
 }
 
+/** The server's properties are its settings. The message begins as in llama-server. */
+export class NotChangeable extends XllmError {
+  constructor() {
+    super(
+      "not_changeable",
+      501,
+      "This server does not support changing global properties: they are its settings (see `xllm config`)",
+    )
+  }
+}
+
 export class NotFound extends XllmError {
   /** `likeliest`: the route that was probably meant. */
   constructor(method: string, path: string, likeliest?: string) {
@@ -28,6 +39,27 @@ export class NotFound extends XllmError {
 export class ImageNotFound extends XllmError {
   constructor() {
     super("image_not_found", 404, "no such image: it has expired, or never existed")
+  }
+}
+
+/** A response that was not kept, has expired, or belongs to another key. */
+export class ResponseNotFound extends XllmError {
+  constructor(id: string) {
+    super("response_not_found", 404, `Response with id '${named(id)}' not found.`)
+  }
+}
+
+/** The same, of one that a request wants to continue. */
+export class PreviousResponseNotFound extends XllmError {
+  /** `why`: a phrase, where there is a reason to give. */
+  constructor(id: string, why?: string) {
+    const reason = why === undefined ? "" : ` (${why})`
+    super(
+      "previous_response_not_found",
+      400,
+      `Previous response with id '${named(id)}' not found${reason}; send the whole conversation as input`,
+      { param: "previous_response_id" },
+    )
   }
 }
 

@@ -1,5 +1,6 @@
 import { isDiskFull } from "../lib/system/disk-full"
 import { systemCode, systemPath } from "../lib/system/system-reason"
+import { withoutPaths } from "../lib/text/without-paths"
 import { inGigabytes, reasonOf, XllmError } from "./base"
 
 /** A download cannot continue; the received part is kept, and the same command resumes it. */
@@ -94,7 +95,9 @@ export class FileFailed extends XllmError {
   /** `what`: as in "write" */
   constructor(what: string, path: string, cause: unknown) {
     const [code, status] = isDiskFull(cause) ? (["disk_full", 507] as const) : (["file_failed", 400] as const)
-    super(code, status, `cannot ${what} ${path}: ${reasonOf(cause)}`, { cause })
+    const message = `cannot ${what} ${path}: ${reasonOf(cause)}`
+    // Also thrown where a server reads its own files.
+    super(code, status, message, { cause, publicMessage: withoutPaths(message) })
   }
 }
 

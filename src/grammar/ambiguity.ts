@@ -1,5 +1,5 @@
 import { GRAMMAR_PATHS, GRAMMAR_REFERENCES } from "../limits"
-import { namesIn } from "./analysis"
+import { namesIn, rulesThat } from "./analysis"
 import { type GrammarNode, matchesEmpty, NOTHING } from "./node"
 import { codesOf, Reader, type Rest } from "./reader"
 
@@ -18,10 +18,38 @@ export function tooAmbiguous(rules: RuleMap, empty: ReadonlySet<string>): string
     if (depth > GRAMMAR_REFERENCES)
       return `the rule '${name}' begins with more than ${GRAMMAR_REFERENCES} rules, one within the other`
   }
+  for (const [name, node] of rules)
+    if (repeatsAmbiguously(node, rules))
+      return `a repetition in the rule '${name}' can be read in too many ways, as what it repeats is repeated already`
   for (const name of nestingRules(rules))
-    if (growsWithoutBound(rules, name))
+    if (growsWithoutBound(rules, { type: "rule", name }))
       return `the rule '${name}', which contains itself, can be read in too many ways; make its alternatives begin differently`
   return undefined
+}
+
+/** Does the expression repeat repetitions, so that there are ever more ways to say which of them a text belongs to? */
+export function repeatsAmbiguously(node: GrammarNode, rules: RuleMap = new Map()): boolean {
+  return nestedRepetitions(node)
+    .slice(0, MOST_TRIED)
+    .some((each) => growsWithoutBound(rules, each))
+}
+
+/** The outermost ones, in this expression alone: between those of different rules there are texts that tell them apart. */
+function nestedRepetitions(node: GrammarNode): readonly GrammarNode[] {
+  switch (node.type) {
+    case "repeat":
+      return hasRepetition(node.node) ? [node] : []
+    case "sequence":
+    case "any-of":
+      return node.nodes.flatMap(nestedRepetitions)
+    default:
+      return []
+  }
+}
+
+function hasRepetition(node: GrammarNode): boolean {
+  if (node.type === "repeat") return true
+  return (node.type === "sequence" || node.type === "any-of") && node.nodes.some(hasRepetition)
 }
 
 interface Beginning {
@@ -90,19 +118,41 @@ class Beginnings {
 
 /** Rules that contain themselves: only those can be read in ever more ways. */
 function nestingRules(rules: RuleMap): readonly string[] {
+  const open = withLoops(usersOf(withLoops(rules)))
   const nesting: string[] = []
-  for (const start of rules.keys()) {
+  for (const start of open.keys()) {
     if (nesting.length >= MOST_TRIED) break
-    const seen = new Set<string>()
-    const open = [...namesIn(rules.get(start) ?? NOTHING)]
-    for (let name = open.pop(); name !== undefined && seen.size < MOST_SEEN; name = open.pop()) {
-      if (seen.has(name)) continue
-      seen.add(name)
-      open.push(...namesIn(rules.get(name) ?? NOTHING))
-    }
-    if (seen.has(start)) nesting.push(start)
+    if (reaches(rules, start)) nesting.push(start)
   }
   return nesting
+}
+
+/** The rules that lead to a rule that contains itself. */
+function withLoops(rules: RuleMap): RuleMap {
+  const ending = rulesThat(rules, (node, includes) =>
+    namesIn(node).every((name) => includes(name) || !rules.has(name)),
+  )
+  return new Map([...rules].filter(([name]) => !ending.has(name)))
+}
+
+/** The same rules, each with references to those that refer to it. */
+function usersOf(rules: RuleMap): RuleMap {
+  const users = new Map([...rules.keys()].map((name) => [name, [] as GrammarNode[]]))
+  for (const [user, node] of rules)
+    for (const name of namesIn(node)) users.get(name)?.push({ type: "rule", name: user })
+  return new Map([...users].map(([name, nodes]) => [name, { type: "sequence", nodes }]))
+}
+
+/** Does a rule refer to itself, perhaps by way of others? */
+function reaches(rules: RuleMap, start: string): boolean {
+  const seen = new Set<string>()
+  const open = [...namesIn(rules.get(start) ?? NOTHING)]
+  for (let name = open.pop(); name !== undefined && seen.size < MOST_SEEN; name = open.pop()) {
+    if (seen.has(name)) continue
+    seen.add(name)
+    for (const next of namesIn(rules.get(name) ?? NOTHING)) open.push(next)
+  }
+  return seen.has(start)
 }
 
 /** Rules that are tried out, and rules that are looked at for each of them. */
@@ -113,9 +163,9 @@ const MOST_SEEN = 500
 const TRIED_LENGTH = 24
 const TRIED_CHARACTERS = 8
 
-function growsWithoutBound(rules: RuleMap, name: string): boolean {
+function growsWithoutBound(rules: RuleMap, node: GrammarNode): boolean {
   const reader = new Reader(rules)
-  const start = reader.startOf(name)
+  const start = reader.startOf(node)
   const tried = [...new Set([...start].flatMap(firstCharacter))].slice(0, TRIED_CHARACTERS)
   return tried.some((code) => {
     let rests: ReadonlySet<Rest> = start

@@ -2,18 +2,25 @@ import { type GrammarNode, matchesEmpty, NOTHING } from "./node"
 
 type RuleMap = ReadonlyMap<string, GrammarNode>
 
-/** The rules that an expression refers to. */
+/** The rules that an expression refers to, perhaps several times. */
 export function namesIn(node: GrammarNode): readonly string[] {
+  const names: string[] = []
+  addNames(node, names)
+  return names
+}
+
+function addNames(node: GrammarNode, names: string[]): void {
   switch (node.type) {
     case "rule":
-      return [node.name]
+      names.push(node.name)
+      return
     case "sequence":
     case "any-of":
-      return node.nodes.flatMap(namesIn)
+      for (const each of node.nodes) addNames(each, names)
+      return
     case "repeat":
-      return namesIn(node.node)
+      return addNames(node.node, names)
     default:
-      return []
   }
 }
 
@@ -28,13 +35,14 @@ export function rulesThat(
   const found = new Set<string>()
   const users = new Map<string, string[]>()
   for (const name of rules.keys()) users.set(name, [])
-  for (const [name, node] of rules) for (const used of new Set(namesIn(node))) users.get(used)?.push(name)
+  for (const [name, node] of rules) for (const used of namesIn(node)) users.get(used)?.push(name)
   const open = [...rules.keys()]
+  const includes = (name: string): boolean => found.has(name)
   for (let name = open.pop(); name !== undefined; name = open.pop()) {
     if (found.has(name)) continue
-    if (!holds(rules.get(name) ?? NOTHING, (used) => found.has(used))) continue
+    if (!holds(rules.get(name) ?? NOTHING, includes)) continue
     found.add(name)
-    open.push(...(users.get(name) ?? []))
+    for (const user of users.get(name) ?? []) open.push(user)
   }
   return found
 }

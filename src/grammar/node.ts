@@ -30,21 +30,48 @@ export function characters(set: Characters): GrammarNode {
 /** The nodes one after another. */
 export function sequence(...nodes: readonly GrammarNode[]): GrammarNode {
   const flat: GrammarNode[] = []
-  for (const node of nodes.flatMap((each) => (each.type === "sequence" ? each.nodes : [each]))) {
-    if (isImpossible(node)) return IMPOSSIBLE
-    const last = flat.at(-1)
-    if (node.type === "text" && last?.type === "text") flat[flat.length - 1] = terminal(last.text + node.text)
-    else flat.push(node)
+  for (const node of nodes) {
+    const parts = node.type === "sequence" ? node.nodes : [node]
+    for (const part of parts) {
+      if (isImpossible(part)) return IMPOSSIBLE
+      const last = flat.at(-1)
+      if (part.type === "text" && last?.type === "text")
+        flat[flat.length - 1] = terminal(last.text + part.text)
+      else flat.push(part)
+    }
   }
   return flat.length === 1 && flat[0] !== undefined ? flat[0] : { type: "sequence", nodes: flat }
 }
 
+/** Above this, equal alternatives are found by their text instead of by comparing each with each. */
+const FEW_ALTERNATIVES = 4
+
 /** One of the nodes. */
 export function anyOf(...nodes: readonly GrammarNode[]): GrammarNode {
-  const flat = nodes.flatMap((node) => (node.type === "any-of" ? node.nodes : [node]))
-  const unique = new Map(flat.map((node) => [JSON.stringify(node), node]))
-  const [only, ...others] = unique.values()
-  return only !== undefined && others.length === 0 ? only : { type: "any-of", nodes: [...unique.values()] }
+  const flat: GrammarNode[] = []
+  for (const node of nodes) {
+    if (node.type === "any-of") for (const each of node.nodes) flat.push(each)
+    else flat.push(node)
+  }
+  const unique =
+    flat.length > FEW_ALTERNATIVES
+      ? [...new Map(flat.map((node) => [JSON.stringify(node), node])).values()]
+      : flat.filter((node, index) => flat.findIndex((other) => isSame(node, other)) === index)
+  const [only, ...others] = unique
+  return only !== undefined && others.length === 0 ? only : { type: "any-of", nodes: unique }
+}
+
+function isSame(one: GrammarNode, other: GrammarNode): boolean {
+  if (one === other) return true
+  if (one.type !== other.type) return false
+  if (one.type === "rule" && other.type === "rule") return one.name === other.name
+  if (one.type === "text" && other.type === "text") return one.text === other.text
+  if (one.type === "sequence" && other.type === "sequence")
+    return (
+      one.nodes.length === other.nodes.length &&
+      one.nodes.every((node, index) => isSame(node, other.nodes[index] ?? NOTHING))
+    )
+  return JSON.stringify(one) === JSON.stringify(other)
 }
 
 export function optional(node: GrammarNode): GrammarNode {

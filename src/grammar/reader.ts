@@ -39,9 +39,9 @@ export class Reader {
     return isEnd
   }
 
-  startOf(name: string): ReadonlySet<Rest> {
+  startOf(node: GrammarNode): ReadonlySet<Rest> {
     const found = new Set<Rest>()
-    this.#open(this.#rest(this.#rules.get(name) ?? NOTHING, 0, undefined), found)
+    this.#open(this.#rest(node, 0, undefined), found)
     return found
   }
 

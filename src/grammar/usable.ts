@@ -7,11 +7,16 @@ import type { Grammar } from "./print"
 /**
  * The grammar without what no text can match, and without rules that are not used: an answer that had begun such a part
  * could never end.
+ * `places`: of a schema, the paths of the parts that became rules of their own.
  * @throws InvalidRequest if no text at all matches, a rule can begin with itself, or texts can be read in too many ways
  */
-export function usable({ rules }: Grammar, what: "schema" | "grammar"): Grammar {
+export function usable(
+  { rules }: Grammar,
+  what: "schema" | "grammar",
+  places: ReadonlyMap<string, string> = new Map(),
+): Grammar {
   const recursive = leftRecursiveRule(rules)
-  if (recursive !== undefined) throw new InvalidRequest(leftRecursion(recursive, what))
+  if (recursive !== undefined) throw new InvalidRequest(leftRecursion(recursive, what, places.get(recursive)))
   const ambiguous = tooAmbiguous(rules, rulesThat(rules, matchesEmpty))
   if (ambiguous !== undefined)
     throw new InvalidRequest(
@@ -37,22 +42,19 @@ export function possible({ rules }: Grammar, what: "schema" | "grammar"): Gramma
     if (kept.has(name) || node === undefined) continue
     const rest = matched.size === rules.size ? node : withoutImpossible(node, matched)
     kept.set(name, rest)
-    open.push(...namesIn(rest))
+    for (const used of namesIn(rest)) open.push(used)
   }
-  // In the order of the source.
-  return {
-    rules: new Map(
-      [...rules.keys()].flatMap((name) => {
-        const node = kept.get(name)
-        return node === undefined ? [] : [[name, node] as const]
-      }),
-    ),
+  const inOrder = new Map<string, GrammarNode>()
+  for (const name of rules.keys()) {
+    const node = kept.get(name)
+    if (node !== undefined) inOrder.set(name, node)
   }
+  return { rules: inOrder }
 }
 
-function leftRecursion(rule: string, what: "schema" | "grammar"): string {
+function leftRecursion(rule: string, what: "schema" | "grammar", place: string | undefined): string {
   return what === "schema"
-    ? `the JSON schema's part '${rule}' refers to itself as an alternative; only its properties and items may`
+    ? `the JSON schema at ${place ?? `'${rule}'`} refers to itself, perhaps by way of other parts; only its properties and items may`
     : `the grammar's rule '${rule}' can begin with itself (left recursion); write what it repeats first`
 }
 

@@ -38,6 +38,8 @@ export interface PromptDescription {
   readonly modelId: string
   /** Separates those who do not share prompts; empty: shared by all. */
   readonly realm: string
+  /** Given by a client that saved it on purpose; absent: it was saved by itself. */
+  readonly name?: string
   readonly stateBytes: number
   /** xxHash64 of the state, in hexadecimal. */
   readonly stateHash: string
@@ -179,6 +181,7 @@ function isDescription(value: unknown): value is PromptDescription {
     texts.every((text) => typeof text === "string") &&
     Number.isSafeInteger(fields.stateBytes) &&
     Number(fields.stateBytes) > 0 &&
-    typeof fields.computeMs === "number"
+    typeof fields.computeMs === "number" &&
+    (fields.name === undefined || typeof fields.name === "string")
   )
 }

@@ -1,6 +1,7 @@
 import { mkdir, open, readdir, rename, rm, stat, statfs } from "node:fs/promises"
 import { join } from "node:path"
 import { reasonOf } from "../errors/base"
+import { SlotNotSaved } from "../errors/engine"
 import { isDiskFull } from "../lib/system/disk-full"
 import { systemCode, systemReason } from "../lib/system/system-reason"
 import {
@@ -50,6 +51,11 @@ export interface SavedPrompt extends PromptHead {
 export interface UnsavedPrompt extends Omit<PromptDescription, "stateBytes" | "stateHash" | "createdAt"> {
   readonly tokens: Int32Array
   readonly state: Uint8Array
+}
+
+/** A prompt to be saved under a name. */
+export interface UnsavedNamed extends UnsavedPrompt {
+  readonly name: string
 }
 
 export interface PromptFolderOptions {
@@ -128,15 +134,37 @@ export class PromptFolder {
   async write(prompt: UnsavedPrompt, signal?: AbortSignal): Promise<boolean> {
     if (performance.now() < this.#pausedUntil) return false
     try {
-      await mkdir(this.#folder, { recursive: true, mode: 0o700 })
-      return await this.#write(prompt, signal)
+      return (await this.#write(prompt, signal)) !== undefined
     } catch (error) {
       if (signal?.aborted) return false
       this.#pausedUntil = performance.now() + PAUSE_MS
-      const reason = isDiskFull(error) ? "the disk is full" : (systemReason(error) ?? reasonOf(error))
-      this.#warn(`prompts cannot be saved in ${this.#folder}: ${reason}`)
+      this.#warn(`prompts cannot be saved in ${this.#folder}: ${whyNotWritten(error)}`)
       return false
     }
+  }
+
+  /**
+   * Saves a prompt under a name, in place of the one that has it. Returns the size of the file.
+   * @throws SlotNotSaved
+   */
+  async writeNamed(prompt: UnsavedNamed): Promise<number> {
+    let bytes: number | undefined
+    try {
+      bytes = await this.#write(prompt, undefined)
+    } catch (error) {
+      throw new SlotNotSaved(whyNotWritten(error))
+    }
+    if (bytes === undefined)
+      throw new SlotNotSaved("it is larger than all prompts on disk may be together (kv_disk.max_bytes)")
+    return bytes
+  }
+
+  /** The prompt of that name; undefined where there is none. */
+  async find(fingerprint: string, name: string): Promise<SavedPrompt | undefined> {
+    const file = fileOfName(fingerprint, name)
+    if (!(await this.#names()).includes(file)) return undefined
+    const prompt = await this.#look(file)
+    return prompt?.fingerprint === fingerprint && prompt.name === name ? prompt : undefined
   }
 
   /** Removes a file; returns whether it was there. */
@@ -148,10 +176,12 @@ export class PromptFolder {
     )
   }
 
+  /** Returns the size of the file; undefined where the limits leave no space for it. */
   async #write(
-    { tokens, state, ...about }: UnsavedPrompt,
+    { tokens, state, ...about }: UnsavedPrompt | UnsavedNamed,
     signal: AbortSignal | undefined,
-  ): Promise<boolean> {
+  ): Promise<number | undefined> {
+    await mkdir(this.#folder, { recursive: true, mode: 0o700 })
     const head = encodeHead(
       {
         ...about,
@@ -161,29 +191,42 @@ export class PromptFolder {
       },
       tokens,
     )
-    if (!(await this.#makeSpace(head.length + state.length))) return false
-    const name = nameOf(about, tokens)
+    const bytes = head.length + state.length
+    const name = fileOf(about, tokens)
+    if (!(await this.#makeSpace(bytes, name, about.name !== undefined))) return undefined
     const temporary = join(this.#folder, `${name}.${crypto.randomUUID()}${UNFINISHED}`)
     try {
       await writeFile(temporary, [head, state], signal)
       await rename(temporary, join(this.#folder, name))
-      return true
+      return bytes
     } catch (error) {
       await rm(temporary, { force: true })
       throw error
     }
   }
 
-  /** Removes files so that one of this size fits the limits; returns false where it is larger than they are. */
-  async #makeSpace(bytes: number): Promise<boolean> {
+  /**
+   * Removes files so that one of this size fits the limits; returns false where there is no space for it: those with
+   * names make way only for each other.
+   */
+  async #makeSpace(bytes: number, file: string, isNamed: boolean): Promise<boolean> {
     await this.#removeAbandoned()
-    const prompts = await this.list()
+    // It takes the place of the one that is called the same.
+    const prompts = (await this.list()).filter((prompt) => prompt.file !== file)
     const taken = prompts.reduce((sum, prompt) => sum + prompt.bytes, 0)
     const { bavail, bsize } = await statfs(this.#folder)
     const limit = Math.min(this.#maxBytes, (bavail * bsize + taken) * DISK_SHARE)
     if (bytes > limit) return false
     const limits = { mostBytes: limit - bytes, mostFiles: MOST_FILES - 1 }
-    for (const prompt of chooseExpendable(prompts, limits, Date.now())) await this.remove(prompt)
+    const expendable = chooseExpendable(prompts, limits, Date.now())
+    if (!isNamed && expendable.some(({ name }) => name !== undefined)) return false
+    for (const prompt of expendable) {
+      if (prompt.name !== undefined)
+        this.#warn(
+          `deleted the prompt saved as '${prompt.name}' to make space for another (kv_disk.max_bytes)`,
+        )
+      await this.remove(prompt)
+    }
     return true
   }
 
@@ -235,13 +278,23 @@ export class PromptFolder {
 }
 
 /** The same prompt has the same name, whichever process writes it. */
-function nameOf(
-  { fingerprint, realm }: Pick<PromptDescription, "fingerprint" | "realm">,
+function fileOf(
+  { fingerprint, realm, name }: Pick<PromptDescription, "fingerprint" | "realm" | "name">,
   tokens: Int32Array,
 ): string {
+  if (name !== undefined) return fileOfName(fingerprint, name)
   const content = Buffer.from(tokens.buffer, tokens.byteOffset, tokens.byteLength)
   const hash = Bun.hash.xxHash64(content, Bun.hash.xxHash64(realm))
   return `${fingerprint.slice(0, NAMED_DIGITS)}-${hash.toString(16).padStart(16, "0")}${ENDING}`
+}
+
+/** A name given by a client is not trusted to be one of a file. */
+function fileOfName(fingerprint: string, name: string): string {
+  return `${fingerprint.slice(0, NAMED_DIGITS)}-${Bun.SHA256.hash(name, "hex")}${ENDING}`
+}
+
+function whyNotWritten(error: unknown): string {
+  return isDiskFull(error) ? "the disk is full" : (systemReason(error) ?? reasonOf(error))
 }
 
 /** Writes a new file, readable by its owner alone, to stable storage. */

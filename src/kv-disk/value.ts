@@ -3,7 +3,7 @@ import type { PromptHead } from "./file"
 const HOUR_MS = 3_600_000
 
 /** A saved prompt, as far as its value depends on it. */
-export interface Valued extends Pick<PromptHead, "computeMs" | "uses"> {
+export interface Valued extends Pick<PromptHead, "computeMs" | "uses" | "name"> {
   readonly bytes: number
   readonly usedAt: number
 }
@@ -17,7 +17,10 @@ export function worthOf({ computeMs, uses, bytes, usedAt }: Valued, now: number)
   return ((1 + uses) * (1 + computeMs)) / ((1 + ageHours) * bytes)
 }
 
-/** Which to remove, the least valuable first, so that at most `mostBytes` and `mostFiles` remain. */
+/**
+ * Which to remove, the least valuable first, so that at most `mostBytes` and `mostFiles` remain. Those with a name come
+ * last.
+ */
 export function chooseExpendable<T extends Valued>(
   prompts: readonly T[],
   limits: { readonly mostBytes: number; readonly mostFiles: number },
@@ -26,7 +29,9 @@ export function chooseExpendable<T extends Valued>(
   let bytes = prompts.reduce((sum, prompt) => sum + prompt.bytes, 0)
   let files = prompts.length
   const expendable: T[] = []
-  for (const prompt of [...prompts].sort((a, b) => worthOf(a, now) - worthOf(b, now))) {
+  const isNamed = ({ name }: T): number => Number(name !== undefined)
+  const order = prompts.toSorted((a, b) => isNamed(a) - isNamed(b) || worthOf(a, now) - worthOf(b, now))
+  for (const prompt of order) {
     if (bytes <= limits.mostBytes && files <= limits.mostFiles) break
     expendable.push(prompt)
     bytes -= prompt.bytes

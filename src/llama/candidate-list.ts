@@ -19,24 +19,40 @@ export interface ShownChoice {
 export class CandidateList {
   readonly #floats: Float32Array
   readonly #ids: Int32Array
-  readonly #count: number
+  #count = 0
   /** The argument of `llama_sampler_apply`. */
   readonly list = new BigInt64Array(LIST_WORDS)
 
-  /** `count`: of all tokens of the vocabulary. */
-  constructor(count: number) {
-    const words = new ArrayBuffer(count * WORDS * 4)
+  /** `capacity`: how many tokens it can take. */
+  constructor(readonly capacity: number) {
+    const words = new ArrayBuffer(capacity * WORDS * 4)
     this.#floats = new Float32Array(words)
     this.#ids = new Int32Array(words)
-    this.#count = count
   }
 
+  /** All tokens, each with its logit. */
   fill(logits: Float32Array): void {
-    for (let id = 0; id < this.#count; id++) {
-      this.#ids[id * WORDS] = id
-      this.#floats[id * WORDS + 1] = logits[id] as number // an id below the length
-      this.#floats[id * WORDS + 2] = 0
+    for (let id = 0; id < logits.length; id++) this.#put(id, id, logits[id] as number) // an id below the length
+    this.#begin(logits.length)
+  }
+
+  /** Only `tokens`; `logits`: of the whole vocabulary. */
+  fillWith(tokens: ArrayLike<number>, logits: Float32Array): void {
+    for (let place = 0; place < tokens.length; place++) {
+      const id = tokens[place] as number // a place below the length
+      this.#put(place, id, logits[id] as number)
     }
+    this.#begin(tokens.length)
+  }
+
+  #put(place: number, id: number, logit: number): void {
+    this.#ids[place * WORDS] = id
+    this.#floats[place * WORDS + 1] = logit
+    this.#floats[place * WORDS + 2] = 0
+  }
+
+  #begin(count: number): void {
+    this.#count = count
     this.list[0] = BigInt(ptr(this.#floats))
     this.list[1] = BigInt(this.#count)
     this.list[2] = -1n // nothing is selected
@@ -45,13 +61,7 @@ export class CandidateList {
 
   /** @throws NativeLibraryError if the samplers have not chosen */
   read(): ShownChoice {
-    const left = Number(this.list[1])
-    const selected = Number(this.list[2])
-    // A sampler may leave out the first ones by moving the pointer.
-    const first = (Number(this.list[0]) - ptr(this.#floats)) / (WORDS * 4)
-    const isWithin = Number.isInteger(first) && first >= 0 && first + left <= this.#count
-    if (!isWithin || selected < 0 || selected >= left)
-      throw new NativeLibraryError("the samplers chose no token")
+    const { first, left, selected } = this.#result()
     const tokens = new Int32Array(left)
     const logits = new Float32Array(left)
     // Index loops: of a large vocabulary nearly all tokens may be left, for every token of an answer.
@@ -61,5 +71,22 @@ export class CandidateList {
       logits[place] = this.#floats[at + 1] as number
     }
     return { token: tokens[selected] as number, tokens, logits }
+  }
+
+  /** The token that the samplers have chosen. @throws NativeLibraryError if they have not */
+  get chosen(): number {
+    const { first, selected } = this.#result()
+    return this.#ids[(first + selected) * WORDS] as number // within the list
+  }
+
+  #result(): { readonly first: number; readonly left: number; readonly selected: number } {
+    const left = Number(this.list[1])
+    const selected = Number(this.list[2])
+    // A sampler may leave out the first ones by moving the pointer.
+    const first = (Number(this.list[0]) - ptr(this.#floats)) / (WORDS * 4)
+    const isWithin = Number.isInteger(first) && first >= 0 && first + left <= this.#count
+    if (!isWithin || selected < 0 || selected >= left)
+      throw new NativeLibraryError("the samplers chose no token")
+    return { first, left, selected }
   }
 }

@@ -190,12 +190,12 @@ export class Context implements Disposable {
 
   /**
    * Gives the context its own thread pool, kept until it is disposed. Its threads spin while they wait for
-   * the next operation; between steps only while polling is on, see {@link setPolling}.
+   * the next operation; between steps only while polling is on (at first: `polls`), see {@link setPolling}.
    * @throws NativeLibraryError if the CPU backend has no thread pool
    */
-  createThreads(threads: number): void {
+  createThreads(threads: number, polls = true): void {
     this.#threads = threads
-    this.#attach(true)
+    this.#attach(polls)
   }
 
   /** Whether threads spin between steps (faster if no other process needs the cores) or sleep. */

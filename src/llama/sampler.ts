@@ -56,22 +56,46 @@ export class Sampler implements Disposable {
 
   /** Samples from the logits of the batch's token `index`, which must not be NaN, nor all -Infinity. */
   sample(context: Context, index: number): number {
-    if (this.#ptr === null) throw new NativeLibraryError("the sampler is disposed")
-    return this.#library.llama.llama_sampler_sample(this.#ptr, context.ptr, index)
+    return this.#library.llama.llama_sampler_sample(this.#chain, context.ptr, index)
+  }
+
+  /** Samples from some tokens only, of which there must be one. `logits`: of the whole vocabulary. */
+  sampleAmong(tokens: ArrayLike<number>, logits: Float32Array): number {
+    const candidates = this.#listFor(tokens.length)
+    candidates.fillWith(tokens, logits)
+    this.#apply(candidates)
+    const { chosen } = candidates
+    this.#library.llama.llama_sampler_accept(this.#chain, chosen)
+    return chosen
   }
 
   /**
-   * Samples like {@link sample}, from all tokens' logits, and tells what the samplers left to choose from. Takes about
-   * twice as long.
+   * Samples like {@link sample}, from all tokens' logits or those of some tokens, and tells what the samplers left to
+   * choose from. With all tokens it takes about twice as long.
    */
-  sampleShown(logits: Float32Array): ShownChoice {
-    if (this.#ptr === null) throw new NativeLibraryError("the sampler is disposed")
-    const candidates = (this.#candidates ??= new CandidateList(logits.length))
-    candidates.fill(logits)
-    this.#library.llama.llama_sampler_apply(this.#ptr, candidates.list)
+  sampleShown(logits: Float32Array, tokens?: ArrayLike<number>): ShownChoice {
+    const candidates = this.#listFor(tokens?.length ?? logits.length)
+    if (tokens === undefined) candidates.fill(logits)
+    else candidates.fillWith(tokens, logits)
+    this.#apply(candidates)
     const chosen = candidates.read()
-    this.#library.llama.llama_sampler_accept(this.#ptr, chosen.token)
+    this.#library.llama.llama_sampler_accept(this.#chain, chosen.token)
     return chosen
+  }
+
+  #listFor(count: number): CandidateList {
+    if (this.#candidates === undefined || this.#candidates.capacity < count)
+      this.#candidates = new CandidateList(count)
+    return this.#candidates
+  }
+
+  #apply({ list }: CandidateList): void {
+    this.#library.llama.llama_sampler_apply(this.#chain, list)
+  }
+
+  get #chain(): NativePointer {
+    if (this.#ptr === null) throw new NativeLibraryError("the sampler is disposed")
+    return this.#ptr
   }
 
   /** Frees the chain and its samplers. */
@@ -113,6 +137,13 @@ const USUAL_ORDER: readonly ChainSampler[] = [
   "xtc",
   "temperature",
 ]
+
+/** How many of the likeliest tokens a chain chooses from, if that is where it begins. */
+export function candidatesOf(parameters: SamplerParameters): number | undefined {
+  const { order = USUAL_ORDER, mirostat, topNSigma, topK } = parameters
+  const first = order.find((name) => name !== "topNSigma" || topNSigma >= 0)
+  return mirostat === 0 && first === "topK" && topK > 0 ? topK : undefined
+}
 
 /** A sampler; `null`: it could not be made. */
 interface Made {

@@ -1,4 +1,5 @@
-import type { DiskUsage, StepUsage } from "../domain/loaded-model"
+import { LlamaMetrics } from "./llama-metrics"
+import type { DiskUsage, DraftCounts, StepUsage } from "../domain/loaded-model"
 import { ProcessMetrics } from "./process-metrics"
 import { MetricRegistry, WAITING } from "./registry"
 import { type CountedOutcome, type CountedRequest, RequestMetrics } from "./request-metrics"
@@ -27,14 +28,17 @@ const OTHER = ""
 export class Metrics {
   readonly #registry = new MetricRegistry()
   readonly #http = createHttpMetrics(this.#registry)
-  readonly #requests = new RequestMetrics(this.#registry)
+  readonly #llama = new LlamaMetrics(this.#registry)
+  readonly #requests = new RequestMetrics(this.#registry, this.#llama)
   readonly #workers = new WorkerMetrics(this.#registry)
   readonly #states = new StateMetrics(this.#registry)
   readonly #process: ProcessMetrics
+  readonly startedAt: Date
   #state: (() => MeasuredState) | undefined
 
   constructor(build: { readonly version: string; readonly startedAt: Date }) {
     this.#process = new ProcessMetrics(this.#registry, build)
+    this.startedAt = build.startedAt
   }
 
   /** Where the gauges' values come from; `state` is called at every scrape. */
@@ -46,6 +50,7 @@ export class Metrics {
   async text(): Promise<string> {
     const state = this.#state?.()
     if (state !== undefined) this.#states.measure(state, this.#workers.kvCellsUsed)
+    this.#llama.measure(state)
     this.#process.measure()
     return this.#registry.text()
   }
@@ -120,10 +125,15 @@ export class Metrics {
 
   step(worker: CountedWorker, usage: StepUsage): void {
     this.#workers.step(worker, usage)
+    this.#llama.step(usage)
   }
 
   cacheGrown(worker: CountedWorker, times: number): void {
     this.#workers.cacheGrown(worker, times)
+  }
+
+  tokensDrafted(worker: CountedWorker, counts: DraftCounts): void {
+    this.#workers.tokensDrafted(worker, counts)
   }
 
   promptsOnDisk(worker: CountedWorker, usage: DiskUsage): void {

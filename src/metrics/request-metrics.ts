@@ -1,6 +1,7 @@
 import type { GenerationEvent } from "../domain/chat"
 import type { EmbeddingEvent } from "../domain/embedding"
 import { isGenerationKind, type MediaEvent, type WorkEvent, type WorkRequest } from "../domain/tasks"
+import type { LlamaMetrics } from "./llama-metrics"
 import { type MetricRegistry, WAITING } from "./registry"
 
 /** A request of a model. Its identity tells it from others. */
@@ -20,11 +21,13 @@ const TOKENS_PER_SECOND = [1, 2, 5, 10, 20, 30, 40, 50, 75, 100, 150, 200, 300, 
 /** Requests to models. The methods are those of the engine's `EngineObserver`. */
 export class RequestMetrics {
   readonly #metrics: ReturnType<typeof createRequestMetrics>
+  readonly #llama: Pick<LlamaMetrics, "generated" | "embedded">
   /** Requests in progress: since when (`performance.now()`), and how many tokens they have. */
   readonly #open = new Map<CountedRequest, { readonly since: number; tokens: number }>()
 
-  constructor(registry: MetricRegistry) {
+  constructor(registry: MetricRegistry, llama: Pick<LlamaMetrics, "generated" | "embedded">) {
     this.#metrics = createRequestMetrics(registry)
+    this.#llama = llama
   }
 
   requestQueued(request: CountedRequest): void {
@@ -80,7 +83,9 @@ export class RequestMetrics {
     if (isText(request)) this.#metrics.generations.inc({ model, outcome })
   }
 
-  #countEmbedding(model: string, { usage }: Done<EmbeddingEvent>): void {
+  #countEmbedding(model: string, done: Done<EmbeddingEvent>): void {
+    const { usage } = done
+    this.#llama.embedded(done)
     this.#metrics.embeddedTexts.inc({ model }, usage.inputs)
     this.#metrics.embeddedTokens.inc({ model }, usage.inputTokens)
   }
@@ -98,7 +103,9 @@ export class RequestMetrics {
     }
   }
 
-  #countGeneration(model: string, { usage, timings }: Done<GenerationEvent>): void {
+  #countGeneration(model: string, done: Done<GenerationEvent>): void {
+    const { usage, timings } = done
+    this.#llama.generated(done)
     this.#metrics.promptTokens.inc({ model }, usage.promptTokens)
     this.#metrics.cachedTokens.inc({ model }, usage.cachedTokens)
     this.#metrics.generatedTokens.inc({ model }, usage.completionTokens)

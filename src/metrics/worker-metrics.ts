@@ -1,4 +1,4 @@
-import type { DiskUsage, StepUsage } from "../domain/loaded-model"
+import { DRAFT_PLACES, type DiskUsage, type DraftCounts, type StepUsage } from "../domain/loaded-model"
 import { type MetricRegistry, WAITING } from "./registry"
 
 /** A worker process: the n-th replica of a model. */
@@ -54,6 +54,14 @@ export class WorkerMetrics {
     this.#metrics.kvGrowths.inc({ model }, times)
   }
 
+  tokensDrafted({ model }: CountedWorker, { checked, accepted }: DraftCounts): void {
+    for (const [index, last] of DRAFT_PLACES.entries()) {
+      const labels = { model, place: placesUpTo(index, last) }
+      this.#metrics.draftTokens.inc(labels, checked[index] ?? 0)
+      this.#metrics.draftTokensAccepted.inc(labels, accepted[index] ?? 0)
+    }
+  }
+
   promptsOnDisk({ model }: CountedWorker, usage: DiskUsage): void {
     this.#metrics.savedPrompts.inc({ model, result: "hit" }, usage.hits)
     this.#metrics.savedPrompts.inc({ model, result: "miss" }, usage.misses)
@@ -79,6 +87,16 @@ function createWorkerMetrics(registry: MetricRegistry) {
       "saved_prompt_seconds_total",
       "How much longer evaluating the prompts that were read from disk would have taken.",
       ["model"],
+    ),
+    draftTokens: registry.counter(
+      "draft_tokens_total",
+      "Guessed tokens that were checked several at a time, by their places in the drafts.",
+      ["model", "place"],
+    ),
+    draftTokensAccepted: registry.counter(
+      "draft_tokens_accepted_total",
+      "Those of them that were right: each saved its answer a step.",
+      ["model", "place"],
     ),
     kvGrowths: registry.counter("kv_growths_total", "How often a KV cache was made larger.", ["model"]),
     batchSequences: registry.bulk("batch_sequences", "Sequences per decode step.", SEQUENCES),
@@ -108,4 +126,9 @@ function createWorkerMetrics(registry: MetricRegistry) {
 
 function keyOf({ model, replica }: CountedWorker): string {
   return `${replica} ${model}`
+}
+
+function placesUpTo(index: number, last: number): string {
+  const first = (DRAFT_PLACES[index - 1] ?? 0) + 1
+  return first === last ? String(last) : `${first}-${last}`
 }

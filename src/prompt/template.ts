@@ -83,6 +83,15 @@ export function compileChatTemplate(options: ChatTemplateOptions): ChatTemplate 
   }
 }
 
+/** Compiles a template that came with a request. @throws InvalidRequest where it does not work */
+export function compileGivenTemplate(source: string, options: ChatTemplateOptions): ChatTemplate {
+  try {
+    return new CompiledTemplate(source, { ...options, isChosen: true })
+  } catch (error) {
+    throw new InvalidRequest(`template does not work: ${wordsOf(error)}`, "template")
+  }
+}
+
 function builtIn(options: ChatTemplateOptions, reason: string): ChatTemplate {
   const { name, source, stop, isKnown } = chooseFallback(options.architecture, options.specialTokens)
   const explanation = `${reason}: using ${name}${isKnown ? "" : ", which this model may not know"}`

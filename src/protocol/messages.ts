@@ -6,12 +6,13 @@ import type { DiskUsage, LoadedModelInfo, StepUsage, WorkerCounters } from "../d
 import type { ModelKind } from "../domain/model"
 import type { KvLayout, KvPlan, TextModelSettings } from "../domain/settings"
 import type { WorkEvent, WorkRequest } from "../domain/tasks"
+import type { SlotRequest, SlotResult } from "../domain/slots"
 import type { TokensRequest, TokensResult } from "../domain/tokens"
 import type { WireError } from "../errors/base"
 import type { WireEvents, WireRendered, WireRequest } from "./wire"
 
 /** Both sides run from the same executable; a difference means that two versions are mixed. */
-export const PROTOCOL_VERSION = 6
+export const PROTOCOL_VERSION = 7
 
 /** The paths of the native libraries, and the parent process. The first message to every worker. */
 export interface WorkerEnvironment {
@@ -70,6 +71,8 @@ export type ToWorker<R extends WorkRequest> =
   | { readonly type: "render"; readonly id: number; readonly request: WireRequest<GenerationRequest> }
   /** Text and embedding workers only. Answered by `tokens`, or `render-failed`. */
   | { readonly type: "tokens"; readonly id: number; readonly request: TokensRequest }
+  /** Text workers only. Answered by `slot`, or `render-failed`; `cancel` ends it while it waits for its slot. */
+  | { readonly type: "slot"; readonly id: number; readonly request: SlotRequest }
   /**
    * The answer to a `memory-request`. What is granted counts as taken until the worker's next `footprint`. After a `no`
    * the worker asks again after five seconds at the earliest.
@@ -127,6 +130,7 @@ export type FromWorker<E extends WorkEvent> =
   | { readonly type: "footprint"; readonly footprint: MemoryFootprint; readonly kv?: KvState }
   | { readonly type: "rendered"; readonly id: number; readonly result: WireRendered }
   | { readonly type: "tokens"; readonly id: number; readonly result: TokensResult }
+  | { readonly type: "slot"; readonly id: number; readonly result: SlotResult }
   | { readonly type: "render-failed"; readonly id: number; readonly error: WireError }
 
 export type ToTextWorker = ToWorker<GenerationRequest>

@@ -7,7 +7,7 @@ import { version } from "../version"
  * Entries of another version of the program are discarded: it may have detected less. Raise the number when the
  * meaning of entries changes within a version.
  */
-const FORMAT = Bun.hash.crc32(`4 ${version}`) % 2 ** 31
+const FORMAT = Bun.hash.crc32(`5 ${version}`) % 2 ** 31
 /** The event loop blocks while another process writes; its transactions take a few milliseconds. */
 const BUSY_TIMEOUT_MS = 20
 /** These errors are temporary, or caused by the folder; after any other one the file is unusable. */

@@ -107,6 +107,7 @@ class WorkerShell<R extends MediaRequest, E extends MediaEvent> {
         return this.#emit([])
       case "render":
       case "tokens":
+      case "slot":
       case "memory-answer":
         return // text workers only
       default:

@@ -85,6 +85,7 @@ describe("places", () => {
       models: "/data/xllm/models",
       runtime: "/data/xllm/runtime",
       images: "/data/xllm/images",
+      responses: "/data/xllm/responses/responses.sqlite",
       prompts: "/data/xllm/cache/kv",
       profiles: "/data/xllm/cache/profiles",
       keys: "/data/xllm/keys",

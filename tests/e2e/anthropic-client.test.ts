@@ -8,6 +8,7 @@ import Anthropic, {
 } from "@anthropic-ai/sdk"
 import { writeTinyModel } from "../support/files/tiny-model"
 import { Installation, type InstalledServer } from "../support/installation"
+import { OPEN_THINKING_TEMPLATE } from "../support/tool-templates"
 
 let xllm: Installation
 let server: InstalledServer
@@ -16,6 +17,7 @@ let client: Anthropic
 beforeAll(async () => {
   xllm = await Installation.create()
   writeTinyModel(join(xllm.models, "tiny.gguf"))
+  writeTinyModel(join(xllm.models, "tools.gguf"), { chatTemplate: OPEN_THINKING_TEMPLATE })
   server = await xllm.serve([], { environment: { XLLM_API_KEY: "secret" } })
   client = new Anthropic({ baseURL: server.url, apiKey: "secret", maxRetries: 0 })
 })
@@ -80,9 +82,61 @@ describe("Anthropic's client gets from the executable", () => {
     expect(JSON.parse(block.text)).toEqual({ ok: expect.any(Boolean) })
   })
 
+  test("calls of a tool over two turns, whole and as a stream", async () => {
+    const properties = { city: { type: "string" as const, enum: ["Oslo", "Rome"] } }
+    const call = {
+      ...CALL,
+      model: "tools",
+      max_tokens: 100,
+      tools: [{ name: "weather", input_schema: { type: "object" as const, properties, required: ["city"] } }],
+    }
+    const asked = { ...call, tool_choice: { type: "any" as const, disable_parallel_tool_use: true } }
+    const whole = await client.messages.create(asked)
+    expect(whole.stop_reason).toBe("tool_use")
+    const use = whole.content.find(({ type }) => type === "tool_use")
+    if (use?.type !== "tool_use") throw new Error("no call")
+    expect(use.name).toBe("weather")
+    expect(["Oslo", "Rome"]).toContain((use.input as { readonly city: string }).city)
+    const streamed = await client.messages.stream(asked).finalMessage()
+    expect(streamed.content.at(-1)).toMatchObject({ type: "tool_use", input: use.input })
+    const result = { type: "tool_result" as const, tool_use_id: use.id, content: "rain", is_error: false }
+    const { usage } = await client.messages.create({
+      ...call,
+      tool_choice: { type: "none" },
+      max_tokens: 4,
+      messages: [
+        ...CALL.messages,
+        { role: "assistant", content: whole.content },
+        { role: "user", content: [result] },
+      ],
+    })
+    expect(usage.output_tokens).toBe(4)
+  })
+
+  test("thinking with a signature, which it sends back", async () => {
+    const call = {
+      ...CALL,
+      model: "tools",
+      temperature: 1,
+      max_tokens: 40,
+      thinking: { type: "enabled" as const, budget_tokens: 8 },
+    }
+    const { content } = await client.messages.create(call)
+    const [thought, text] = content
+    if (thought?.type !== "thinking") throw new Error("no thinking")
+    expect(thought.thinking).not.toBe("")
+    expect(thought.signature).not.toBe("")
+    expect(text?.type).toBe("text")
+    const again = await client.messages.create({
+      ...call,
+      messages: [...CALL.messages, { role: "assistant", content }, { role: "user", content: "so" }],
+    })
+    expect(again.content[0]?.type).toBe("thinking")
+  })
+
   test("models", async () => {
     const { data } = await client.models.list()
-    expect(data.map(({ id }) => id)).toEqual(["tiny"])
+    expect(data.map(({ id }) => id).toSorted()).toEqual(["tiny", "tools"])
   })
 
   test("errors of its own classes", async () => {

@@ -28,6 +28,11 @@ const files = (folder = kv()) => (existsSync(folder) ? readdirSync(folder) : [])
 const serve = (...flags: readonly string[]) =>
   xllm.serve([], { loading: [...LOADING, "--slots", "4", ...flags] })
 
+interface NativeAnswer {
+  readonly content: string
+  readonly timings: TimingsBody
+}
+
 interface ChatAnswer {
   readonly choices: readonly { readonly message: { readonly content: string } }[]
   readonly usage: { readonly prompt_tokens_details: { readonly cached_tokens: number } }
@@ -172,3 +177,25 @@ test.skipIf(!canMount)(
     }
   },
 )
+
+test("a slot that was saved under a name is restored after a restart", async () => {
+  rmSync(kv(), { recursive: true, force: true })
+  const prompt = { prompt: prose(14, 500), id_slot: 2, n_predict: 8, temperature: 0 }
+  await using first = await serve()
+  // The routes' answers have these types.
+  const cold = (await (await first.post("/completion", prompt)).json()) as NativeAnswer
+  expect(cold).toMatchObject({ id_slot: 2 })
+  const saving = await first.post("/slots/2?action=save", { filename: "talk.bin" })
+  const saved = (await saving.json()) as { readonly n_saved: number; readonly n_written: number }
+  expect(saved).toMatchObject({ id_slot: 2, filename: "talk.bin", n_saved: cold.timings.prompt_n + 7 })
+  expect(await first.stop()).toBe(0)
+  await using second = await serve("--kv-disk-min-tokens", "100000")
+  const restored = await second.post("/slots/0?action=restore", { filename: "talk.bin" })
+  expect(await restored.json()).toMatchObject({ n_restored: saved.n_saved, n_read: saved.n_written })
+  const warm = await (await second.post("/completion", { ...prompt, id_slot: 0 })).json()
+  expect(warm).toMatchObject({ id_slot: 0, content: cold.content, timings: { prompt_n: 1 } })
+  const unknown = await second.post("/slots/0?action=restore", { filename: "other.bin" })
+  expect(unknown.status).toBe(400)
+  const listed = await xllm.run(["cache", "--json"])
+  expect(JSON.parse(listed.out).prompts).toContainEqual(expect.objectContaining({ name: "talk.bin" }))
+})

@@ -25,6 +25,7 @@ function recorder(): { readonly heard: (readonly unknown[])[]; readonly observer
     workerCrashed: note("crashed"),
     step: note("step"),
     cacheGrown: note("cache grown"),
+    tokensDrafted: note("tokens drafted"),
     promptsOnDisk: note("prompts on disk"),
   }
   return { heard, observer }

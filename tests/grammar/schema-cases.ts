@@ -23,6 +23,20 @@ export const SCHEMA_CASES: readonly SchemaCase[] = [
     invalid: ['{"a": "q"}', '{"b": 1}', '{"a": "q", "b": 1, "z": 2}', '{"a": 1, "b": 1}'],
   },
   {
+    name: "texts longer than a grammar counts",
+    schema: { type: "string", minLength: 1, maxLength: 524_288 },
+    valid: ['"a"', `"${"a".repeat(3000)}"`],
+    invalid: ['""'],
+    unenforced: "#/maxLength",
+  },
+  {
+    name: "more items than a grammar counts",
+    schema: { type: "array", items: { const: 1 }, minItems: 2500 },
+    valid: [`[${Array(2500).fill(1).join(",")}]`],
+    invalid: ["[1]"],
+    unenforced: "#/minItems",
+  },
+  {
     name: "optional properties",
     schema: {
       type: "object",

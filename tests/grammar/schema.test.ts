@@ -110,8 +110,6 @@ describe("a schema", () => {
     [{ properties: { a: 1 } }, "#/properties/a must be an object or a boolean, got 1"],
     [{ $ref: "#/$defs/none" }, "#/$ref refers to '#/$defs/none', which does not exist"],
     [{ $ref: "https://example.org/schema" }, "refers to another document"],
-    [{ type: "string", maxLength: 2001 }, "#/maxLength must be at most 2000, got 2001"],
-    [{ type: "array", maxItems: 5000 }, "#/maxItems must be at most 2000, got 5000"],
     [{ type: "string", minLength: 3, maxLength: 2 }, "#/minLength must not be above maxLength, got 3"],
     [{ type: "string", pattern: "a(" }, "#/pattern is no regular expression"],
     [{ anyOf: [] }, "#/anyOf must not be empty"],

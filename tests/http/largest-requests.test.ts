@@ -2,31 +2,23 @@ import { afterAll, beforeAll, expect, test } from "bun:test"
 import { join } from "node:path"
 import { BODY_BYTES, COUNTS, FORM, JSON_SHAPE, TEMPLATE_ARGUMENTS, TEXTS } from "../../src/limits"
 import { writeTinyModel } from "../support/files/tiny-model"
+import { WatchedServer } from "../support/start-watched"
 import { tempFolder } from "../support/temp-folder"
 
 /** The most CPU time, in milliseconds, that anybody may take before others get their turn. */
 const MOST_MS = 250
 
 const folder = tempFolder()
-let server: Bun.Subprocess
+let server: WatchedServer
 let url = ""
-/** Who waits for what the server says next. */
-let heard: (message: unknown) => void = () => {}
-
-const said = () => new Promise<unknown>((resolve) => (heard = resolve))
 
 beforeAll(async () => {
   writeTinyModel(join(folder.path, "tiny.gguf"))
-  const first = said()
-  server = Bun.spawn([process.execPath, join(import.meta.dir, "../support/watched-server.ts"), folder.path], {
-    ipc: (message) => heard(message),
-    stderr: "ignore",
-  })
-  url = String(await first)
+  server = await WatchedServer.start(folder.path)
+  url = server.url
 })
 afterAll(async () => {
-  server.disconnect()
-  await server.exited
+  await server.stop()
   folder[Symbol.dispose]()
 })
 
@@ -35,18 +27,7 @@ function post(
   body: unknown,
   headers: Readonly<Record<string, string>> = {},
 ): Promise<Response> {
-  return fetch(url + path, {
-    method: "POST",
-    headers: { "content-type": "application/json", ...headers },
-    body: typeof body === "string" ? body : JSON.stringify(body),
-  })
-}
-
-/** CPU time that was spent at most without a turn of the loop, since this was asked last. */
-async function busiestMs(): Promise<number> {
-  const answer = said()
-  server.send("read")
-  return Number(await answer)
+  return server.post(path, body, headers)
 }
 
 // ----------------------------------------------------------------------------- the largest of everything
@@ -220,12 +201,12 @@ function others() {
 test("the largest value that each field takes holds nobody up", async () => {
   expect((await post(COMPLETIONS, { prompt: "the", max_tokens: 1 })).status).toBe(200)
   const { served, stop } = others()
-  await busiestMs()
+  await server.busiestMs()
   const slow: string[] = []
   for (const [what, send, statuses] of CASES) {
     const response = await send()
     await response.text()
-    const ms = await busiestMs()
+    const ms = await server.busiestMs()
     if (ms > MOST_MS) slow.push(`${what}: ${Math.round(ms)} ms`)
     expect([what, statuses.includes(response.status), response.status]).toEqual([what, true, response.status])
   }

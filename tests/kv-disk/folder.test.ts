@@ -299,3 +299,35 @@ describe("a folder that cannot be used", () => {
     },
   )
 })
+
+describe("a prompt with a name", () => {
+  test("is found by it, and replaced by another of the name", async () => {
+    using temp = tempFolder()
+    const { files } = openFolder(temp.path)
+    const { fingerprint } = prompt(1)
+    await files.writeNamed({ ...prompt(1), name: "x" })
+    const bytes = await files.writeNamed({ ...prompt(2), name: "x" })
+    expect(statSync(onlyFile(temp.path)).size).toBe(bytes)
+    const found = await openFolder(temp.path).files.find(fingerprint, "x")
+    expect(found?.tokens[0]).toBe(2)
+    expect(await files.find(fingerprint, "y")).toBeUndefined()
+    expect(await files.find("e".repeat(64), "x")).toBeUndefined()
+  })
+
+  test("counts for the limit, and makes way only for another with a name", async () => {
+    using temp = tempFolder()
+    const { files, warnings } = openFolder(temp.path, 14_000)
+    await files.write(prompt(1))
+    await files.writeNamed({ ...prompt(2), name: "x" })
+    await files.writeNamed({ ...prompt(3), name: "y" })
+    expect(firstTokens(await files.list())).toEqual([2, 3])
+    // There is no space left beside those with names.
+    expect(await files.write(prompt(4))).toBe(false)
+    expect(firstTokens(await files.list())).toEqual([2, 3])
+    expect(warnings).toEqual([])
+    await files.writeNamed({ ...prompt(5), name: "z" })
+    const names = (await files.list()).map(({ name = "" }) => name).sort()
+    expect(names).toEqual([expect.stringMatching(/^[xy]$/), "z"])
+    expect(warnings).toEqual([expect.stringMatching(/^deleted the prompt saved as '[xy]'/)])
+  })
+})

@@ -67,6 +67,7 @@ export const loadedModel = {
     vocabulary_size: 1,
     chat_template: "model",
     fill_in_the_middle: false,
+    speculation: { is_on: true, explanation: "from earlier text, where it is faster" },
   },
   counters: {
     decode_calls: 0,
@@ -75,6 +76,8 @@ export const loadedModel = {
     tokens_generated: 0,
     preemptions: 0,
     kv_growths: 0,
+    draft_n: 0,
+    draft_n_accepted: 0,
   },
 } as const
 

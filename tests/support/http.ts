@@ -2,6 +2,7 @@ import { join } from "node:path"
 import { DEFAULT_HTTP_SETTINGS, type HttpSettings } from "../../src/http/context/settings"
 import { ImageFiles, type ImageLimits } from "../../src/http/image-files/image-files"
 import { Uploads } from "../../src/http/read/body/uploads"
+import { type ResponseLimits, ResponseStore } from "../../src/http/response-store/response-store"
 import { type AppOptions, createApp } from "../../src/http/server/app"
 import { createLogger, type LogLevel } from "../../src/log/logger"
 import { FakeEngine, type Script } from "./fakes/fake-engine"
@@ -17,6 +18,9 @@ export interface FakeServerOptions extends Pick<AppOptions, "metrics"> {
   readonly engine?: FakeEngine
   /** For tests that share it between servers. */
   readonly uploadsFolder?: string
+  readonly responseLimits?: Partial<ResponseLimits>
+  /** The file of stored responses, for tests that share it between servers. */
+  readonly responsesPath?: string
   /** Milliseconds: the clock for the images' ages. */
   readonly now?: () => number
 }
@@ -51,6 +55,15 @@ export function fakeServer(
     limits: () => limits,
     ...(now !== undefined && { now }),
   })
+  const log = createLogger({ level: logLevel, format: "json", write: (line) => void logged.push(line) })
+  const { responseLimits, responsesPath = join(own, "responses", "responses.sqlite") } = options
+  const keeping = { isEnabled: true, ttlSeconds: null, maxBytes: null, ...responseLimits }
+  const responses = new ResponseStore({
+    path: responsesPath,
+    log,
+    limits: () => keeping,
+    ...(now !== undefined && { now }),
+  })
   const app = createApp({
     ...options,
     engine,
@@ -58,13 +71,16 @@ export function fakeServer(
     startedAt: new Date(),
     uploads,
     images,
+    responses,
     settings: () => current,
-    log: createLogger({ level: logLevel, format: "json", write: (line) => void logged.push(line) }),
+    log,
   })
   return {
     app,
     engine,
     images,
+    responses,
+    responsesPath,
     uploads,
     imagesFolder,
     uploadsFolder,

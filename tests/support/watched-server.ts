@@ -6,6 +6,7 @@
 import { join } from "node:path"
 import { ImageFiles } from "../../src/http/image-files/image-files"
 import { Uploads } from "../../src/http/read/body/uploads"
+import { ResponseStore } from "../../src/http/response-store/response-store"
 import { createApp } from "../../src/http/server/app"
 import { listen } from "../../src/http/server/listen"
 import { createLogger } from "../../src/log/logger"
@@ -16,6 +17,7 @@ const LOOK_MS = 2
 
 const [folder = ""] = process.argv.slice(2)
 const engine = realEngine(folder, { settings: { slots: 16 } })
+const log = createLogger({ level: "info", format: "json", write: () => {} })
 const app = createApp({
   engine,
   version: "1.2.3",
@@ -25,7 +27,12 @@ const app = createApp({
     folder: join(folder, "images"),
     limits: () => ({ ttlSeconds: null, maxBytes: null }),
   }),
-  log: createLogger({ level: "info", format: "json", write: () => {} }),
+  responses: new ResponseStore({
+    path: join(folder, "responses.sqlite"),
+    limits: () => ({ isEnabled: true, ttlSeconds: null, maxBytes: null }),
+    log,
+  }),
+  log,
 })
 
 let busiestMs = 0

@@ -30,6 +30,11 @@ export function toChatBody(request: ChatRequest): JsonRecord {
     include_stop_str_in_output: request.keepsStop,
     skip_special_tokens: request.hidesControlTokens,
     cache_salt: request.cacheSalt,
+    "speculative.type": request.speculation?.mode,
+    "speculative.n_max": request.speculation?.most,
+    "speculative.n_min": request.speculation?.least,
+    prediction:
+      request.prediction === undefined ? undefined : { type: "content", content: request.prediction },
     cache_prompt: request.cachePrompt ? undefined : false,
     chat_template_kwargs: isEmpty(request.templateArguments) ? undefined : request.templateArguments,
     add_generation_prompt: request.addGenerationPrompt ? undefined : false,

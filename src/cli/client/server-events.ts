@@ -39,6 +39,7 @@ function toFinishReason(reason: string): FinishReason {
 
 function toDone(usage: JsonRecord, timings: JsonRecord | undefined): AnswerEvent {
   const number = (key: string) => numberAt(timings, key) ?? 0
+  const draftTokens = number("draft_n")
   const reasoningTokens = numberAt(recordAt(usage, "completion_tokens_details"), "reasoning_tokens")
   return {
     type: "done",
@@ -55,6 +56,7 @@ function toDone(usage: JsonRecord, timings: JsonRecord | undefined): AnswerEvent
       promptMs: number("prompt_ms"),
       generatedTokens: number("predicted_n"),
       generationMs: number("predicted_ms"),
+      ...(draftTokens > 0 && { drafts: { tokens: draftTokens, accepted: number("draft_n_accepted") } }),
     },
   }
 }

@@ -20,7 +20,8 @@ export const command = defineCommand({
   maximumWords: 2,
   details: `Prompts that a model has evaluated are kept on disk when they leave memory, so that they are not evaluated again. The files
 hold the prompts themselves, as tokens; they are readable by their owner alone. 'kv_disk.enabled: false' (or --no-kv-disk)
-turns this off, 'kv_disk.max_bytes' limits their size.
+turns this off, 'kv_disk.max_bytes' limits their size. Prompts that a client saved under a name (POST /slots/:id) count as
+well, and make way last.
 
 'list', the default, shows them, the last used first; 'clear' deletes all of them, or those of one MODEL.`,
   examples: [
@@ -85,21 +86,23 @@ function count(prompts: number): string {
 }
 
 function promptTable(prompts: readonly SavedPrompt[], now: Date): string {
-  const rows = prompts.map(({ model, tokens, bytes, createdAt, usedAt, uses }) => [
+  const rows = prompts.map(({ model, name = "", tokens, bytes, createdAt, usedAt, uses }) => [
     printable(model),
     String(tokens.length),
     formatBytes(bytes),
     formatAge(new Date(createdAt), now),
     formatAge(new Date(usedAt), now),
     String(uses),
+    printable(name),
   ])
-  return table(["MODEL", "TOKENS", "SIZE", "CREATED", "LAST USED", "USES"], rows)
+  return table(["MODEL", "TOKENS", "SIZE", "CREATED", "LAST USED", "USES", "NAME"], rows)
 }
 
-function toItem({ model, modelId, tokens, bytes, createdAt, usedAt, uses, file }: SavedPrompt) {
+function toItem({ model, modelId, name, tokens, bytes, createdAt, usedAt, uses, file }: SavedPrompt) {
   return {
     model,
     model_id: modelId,
+    ...(name !== undefined && { name }),
     tokens: tokens.length,
     size_bytes: bytes,
     created_at: createdAt,

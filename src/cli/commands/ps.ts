@@ -37,7 +37,10 @@ wait. CONTEXT applies to models that read text, TOKENS/S to those that write it.
     { line: "xllm ps --host gpu-box --json", does: "another machine's models, as JSON" },
   ],
   flags: {
-    verbose: switchFlag("also show where each model's layers are placed, and why", "v"),
+    verbose: switchFlag(
+      "also show where each model's layers are placed and whether it guesses ahead, and why",
+      "v",
+    ),
     json: switchFlag("print JSON"),
     ...grouped(connectionSettings, "Flags"),
     ...configFlag,
@@ -158,6 +161,7 @@ function placement(model: PsRow): string {
     ...(footprint?.devices ?? []).map(({ name, bytes }) => ["memory", `${formatBytes(bytes)} of ${name}`]),
     ...(info?.kind === "text" ? [["cache", cacheOf(info)]] : []),
     ...(info === null ? [] : [["threads", threadsOf(info)]]),
+    ...(info?.kind === "text" ? [["guessing", guessingOf(info, model.counters)]] : []),
     ["priority", pinned ? `${priority}, pinned` : priority],
     ...notes.map((note) => ["note", note]),
   ])
@@ -167,6 +171,15 @@ function placement(model: PsRow): string {
 function cacheOf({ kv_cells, kv_bytes, kv_most_cells, kv_layout }: LoadedTextBody): string {
   const most = kv_most_cells > kv_cells ? `, up to ${kv_most_cells}` : ""
   return `${kv_cells} tokens (${formatBytes(kv_bytes)}, ${kv_layout})${most}`
+}
+
+/** Whether it guesses its answers ahead, and how often it was right. */
+function guessingOf(
+  { speculation }: LoadedTextBody,
+  { draft_n, draft_n_accepted }: PsRow["counters"],
+): string {
+  const state = `${speculation.is_on ? "on" : "off"}: ${speculation.explanation}`
+  return draft_n === 0 ? state : `${state}; ${draft_n_accepted} of ${draft_n} tokens were right`
 }
 
 function threadsOf(info: LoadedInfoBody): string {

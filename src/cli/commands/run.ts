@@ -242,6 +242,10 @@ function toAnswerObject(
       prompt_ms: timings.promptMs,
       predicted_n: timings.generatedTokens,
       predicted_ms: timings.generationMs,
+      ...(timings.drafts !== undefined && {
+        draft_n: timings.drafts.tokens,
+        draft_n_accepted: timings.drafts.accepted,
+      }),
       total_ms: totalMs,
     },
   }

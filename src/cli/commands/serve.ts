@@ -1,6 +1,7 @@
 import { readSettings } from "../../config/resolve"
 import { mediaSettings } from "../../config/sections/images"
 import { kvDiskSettings } from "../../config/sections/kv-disk"
+import { responseSettings } from "../../config/sections/responses"
 import { capacitySettings } from "../../config/sections/limits"
 import { logFileSettings, logSettings } from "../../config/sections/log"
 import { modelSettings, profileSettings, residencySettings } from "../../config/sections/model"
@@ -16,7 +17,7 @@ export const serveFlags = {
   ...configFlag,
   ...grouped({ ...missingModelSettings, ...pullSettings, ...pgpSettings }, "Downloads"),
   ...grouped(capacitySettings, "Capacity"),
-  ...grouped({ ...mediaSettings, ...kvDiskSettings }, "Files"),
+  ...grouped({ ...mediaSettings, ...kvDiskSettings, ...responseSettings }, "Files"),
   ...grouped({ ...logSettings, ...logFileSettings, ...metricsSettings }, "Log and metrics"),
   ...grouped({ ...modelSettings, ...profileSettings }, "Loading models"),
   ...grouped(residencySettings, "Keeping models"),

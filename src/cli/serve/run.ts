@@ -14,6 +14,7 @@ import { InvalidSettings } from "../../errors/engine"
 import { FileFailed } from "../../errors/store"
 import type { ImageFiles, ImageLimits } from "../../http/image-files/image-files"
 import type { Uploads } from "../../http/read/body/uploads"
+import type { ResponseLimits, ResponseStore } from "../../http/response-store/response-store"
 import type { ListenOptions } from "../../http/server/listen"
 import { systemCode } from "../../lib/system/system-reason"
 import type { Logger, RootLogger } from "../../log/logger"
@@ -86,7 +87,7 @@ async function serve({ settings, flags, models, io }: ServerOptions, serverLog: 
   const [{ createApp }, { listen }, files] = await Promise.all([
     import("../../http/server/app"),
     import("../../http/server/listen"),
-    openFiles(settings, () => images, log),
+    openFiles(settings, { images: () => images, responses: () => current.responses }, log),
   ])
   await using _files = files
   const library = serverLibrary(() => current, parts.store, log)
@@ -130,16 +131,25 @@ async function serve({ settings, flags, models, io }: ServerOptions, serverLog: 
 interface Files extends AsyncDisposable {
   readonly uploads: Uploads
   readonly images: ImageFiles
+  readonly responses: ResponseStore
+}
+
+/** What may change while the server runs. */
+interface FileLimits {
+  readonly images: () => ImageLimits
+  readonly responses: () => ResponseLimits
 }
 
 /** Opens the server's own files, and removes those left over by earlier servers. */
-async function openFiles(settings: Settings, limits: () => ImageLimits, log: Logger): Promise<Files> {
-  const [{ Uploads }, { ImageFiles }] = await Promise.all([
+async function openFiles(settings: Settings, limits: FileLimits, log: Logger): Promise<Files> {
+  const [{ Uploads }, { ImageFiles }, { ResponseStore }] = await Promise.all([
     import("../../http/read/body/uploads"),
     import("../../http/image-files/image-files"),
+    import("../../http/response-store/response-store"),
   ])
   const uploads = new Uploads(settings.paths.uploads)
-  const images = new ImageFiles({ folder: settings.imagesFolder, limits })
+  const images = new ImageFiles({ folder: settings.imagesFolder, limits: limits.images })
+  const responses = new ResponseStore({ path: settings.paths.responses, limits: limits.responses, log })
   // Text needs no files: a server whose home cannot be written serves it all the same.
   const warn = (error: unknown) =>
     log.warn("uploads and images cannot be stored", { reason: placeAndReason(error) })
@@ -147,8 +157,10 @@ async function openFiles(settings: Settings, limits: () => ImageLimits, log: Log
   return {
     uploads,
     images,
+    responses,
     async [Symbol.asyncDispose]() {
       images.close()
+      responses.close()
       await uploads.close()
     },
   }

@@ -19,6 +19,7 @@ export function statistics(usage: Usage, timings: Timings, totalMs: number): str
     usage.reasoningTokens === undefined
       ? undefined
       : ["thinking count:", `${usage.reasoningTokens} token(s)`],
+    timings.drafts && ["guessed count:", guessed(timings.drafts)],
     duration("eval duration:", generationMs),
     rate("eval rate:", generatedTokens - 1, generationMs),
   ]
@@ -26,6 +27,10 @@ export function statistics(usage: Usage, timings: Timings, totalMs: number): str
     rows.filter((row) => row !== undefined),
     1,
   )
+}
+
+function guessed({ tokens, accepted }: NonNullable<Timings["drafts"]>): string {
+  return `${tokens} token(s), ${accepted} of them right`
 }
 
 function duration(label: string, ms: number): readonly [string, string] | undefined {

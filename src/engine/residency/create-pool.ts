@@ -28,7 +28,10 @@ export function createPool({ store, memory, limits }: PoolSources): Pool {
         memory.read(wantsGpus),
         ...wanted.map(async (member) => {
           const details = await store.describe(member.model.name).catch(asXllmError)
-          return [member, details] as const
+          if (details instanceof XllmError) return [member, details] as const
+          // Settings may name a draft model, which the store knows nothing of.
+          const { sizeBytes = details.sizeBytes, parts } = member.model
+          return [member, { ...details, sizeBytes, ...(parts !== undefined && { parts }) }] as const
         }),
       ])
       const names = wantsGpus ? memory.deviceNames : undefined

@@ -1,3 +1,4 @@
+import { bytesOfParts } from "../../domain/attached-parts"
 import {
   type EmbeddingModelDetails,
   type GgufDetails,
@@ -125,7 +126,9 @@ export function estimateNeed(
 
 /** The one plan of a text model's KV cache. */
 export function planCache(details: TextModelDetails, settings: TextModelSettings, space: CacheSpace): KvPlan {
-  const bytesPerCell = kvCellBytes(details, settings)
+  const ownBytesPerCell = kvCellBytes(details, settings)
+  // Its draft model has a cache of as many cells.
+  const bytesPerCell = ownBytesPerCell * (1 + draftShare(details))
   const computeBytesPerCell = attentionBytesPerCell(details.heads, settings)
   const plan = planLayout({
     requestedContext: settings.contextLength,
@@ -149,8 +152,18 @@ export function planCache(details: TextModelDetails, settings: TextModelSettings
     ),
     computeBytes: computeBytes(details, settings),
     computeBytesPerCell,
-    certainBytes: certainBytes(details, plan.cells, bytesPerCell),
+    certainBytes: certainBytes(details, plan.cells, ownBytesPerCell),
   }
+}
+
+/**
+ * The KV cache of a model's draft as a share of its own, estimated from the sizes of their files, rather too large: the
+ * weights of a layer grow with the square of its width, its cache at most with the width.
+ */
+function draftShare({ sizeBytes, parts = [] }: TextModelDetails): number {
+  const drafts = bytesOfParts(parts.filter(({ role }) => role === "draft"))
+  const weights = sizeBytes - bytesOfParts(parts)
+  return weights > 0 ? Math.min(1, Math.sqrt(drafts / weights)) : 0
 }
 
 /** What the worker leaves of the memory, beside the weights. */

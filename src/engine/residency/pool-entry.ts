@@ -1,3 +1,4 @@
+import type { ModelSummary } from "../../domain/model"
 import type { MemoryFootprint } from "../../domain/device"
 import type { ModelSettings } from "../../domain/settings"
 import type { XllmError } from "../../errors/base"
@@ -12,7 +13,7 @@ import type { Fit, Resident } from "./eviction"
 export interface PoolMember {
   /** Unique; for decisions and logs. */
   readonly id: string
-  readonly model: { readonly name: string }
+  readonly model: { readonly name: string } & Partial<Pick<ModelSummary, "sizeBytes" | "parts">>
   /** It is the n-th replica of its model, from 1. */
   readonly number: number
   /** The current ones. */

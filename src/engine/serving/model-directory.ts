@@ -1,12 +1,34 @@
+import { stat } from "node:fs/promises"
+import { basename, isAbsolute, resolve } from "node:path"
 import type { ModelSummary } from "../../domain/model"
 import { taskOf, type WorkRequest } from "../../domain/tasks"
+import { asXllmError } from "../../errors/base"
+import { InvalidSettings } from "../../errors/engine"
 import { ModelNotFound } from "../../errors/model"
+import { FileFailed } from "../../errors/store"
+import type { SettingsOf } from "../contract"
 import type { Catalog } from "../../store/contract"
-import { checkGenerates, checkKind } from "../model-kinds"
+import { checkGenerates, checkKind, type DraftFile, withDraft } from "../model-kinds"
 import type { ModelServer } from "./model-server"
+
+/** No model's name is like this. */
+function isPath(name: string): boolean {
+  return isAbsolute(name) || /^\.{1,2}\//.test(name) || /\.gguf$/i.test(name)
+}
+
+/** A draft model that is not installed. @throws FileFailed */
+async function draftFile(path: string): Promise<DraftFile> {
+  const whole = resolve(path)
+  try {
+    return { name: basename(whole), path: whole, sizeBytes: (await stat(whole)).size }
+  } catch (error) {
+    throw new FileFailed("read", whole, error)
+  }
+}
 
 export interface DirectoryOptions {
   readonly store: Catalog
+  readonly settingsOf: SettingsOf
   readonly create: (summary: ModelSummary) => ModelServer
   /** @throws ShuttingDown where nothing may begin any more */
   readonly checkOpen: () => void
@@ -43,7 +65,7 @@ export class ModelDirectory {
   ): Promise<ModelServer> {
     this.#options.checkOpen()
     const lookup = ++this.#lookups
-    const summary = await this.#resolve(request)
+    const summary = await this.#withDraft(await this.#resolve(request))
     named.model = summary.name
     await this.#checkGenerates(summary)
     if (request.kind !== undefined) checkKind(summary, request.kind)
@@ -52,6 +74,19 @@ export class ModelDirectory {
     this.#byName.set(summary.name, model)
     model.update(summary, lookup)
     return model
+  }
+
+  /** With the draft model that its settings name. @throws InvalidSettings */
+  async #withDraft(summary: ModelSummary): Promise<ModelSummary> {
+    const { draftModel, speculation } = this.#options.settingsOf(summary)
+    if (summary.kind !== "text" || draftModel === null || speculation === "off") return summary
+    const draft = isPath(draftModel) ? draftFile(draftModel) : this.#options.store.resolve(draftModel)
+    return withDraft(
+      summary,
+      await draft.catch((error: unknown) => {
+        throw new InvalidSettings(`its draft_model: ${asXllmError(error).publicMessage}`, summary.name)
+      }),
+    )
   }
 
   /** A loaded model has already passed this check. @throws WrongModelKind */

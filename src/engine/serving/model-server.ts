@@ -2,6 +2,7 @@ import type { GenerationRequest, RenderedPrompt } from "../../domain/chat"
 import type { LoadedModel } from "../../domain/loaded-model"
 import type { ModelSummary } from "../../domain/model"
 import { isGenerationRequest, type WorkRequest } from "../../domain/tasks"
+import type { SlotRequest, SlotResult } from "../../domain/slots"
 import type { TokensRequest, TokensResult } from "../../domain/tokens"
 import { asXllmError, type XllmError } from "../../errors/base"
 import { ShuttingDown } from "../../errors/engine"
@@ -46,6 +47,8 @@ export class ModelServer {
   #lastUsedAt: Date | undefined
   /** Taken from the newest request; undefined: the settings decide. */
   #keepAliveSeconds: number | null | undefined
+  /** Asked for apart from requests, for those that do not say it themselves; until the model is unloaded. */
+  #keptSeconds: number | null | undefined
   #nextId = 1
   /** Prompts being rendered, including those waiting for the load. */
   #renderCount = 0
@@ -127,6 +130,11 @@ export class ModelServer {
     return this.#ask(signal, (replica, id, rendering) => replica.tokens(id, request, rendering))
   }
 
+  /** @throws QueueFull, Cancelled, ShuttingDown, WorkerCrashed, and the errors of loading and of slots */
+  slot(request: SlotRequest, signal: AbortSignal): Promise<SlotResult> {
+    return this.#ask(signal, (replica, id, rendering) => replica.slot(id, request, rendering))
+  }
+
   /** Has a ready worker do something that takes no slot. */
   async #ask<T>(
     signal: AbortSignal,
@@ -198,6 +206,13 @@ export class ModelServer {
     return this.#queue.count > 0 || this.#replicas.inUse
   }
 
+  /** How long it stays loaded, from now and after every request that does not say it itself; until it is unloaded. */
+  keep(seconds: number | null): void {
+    this.#keptSeconds = seconds
+    this.#keepAliveSeconds = undefined
+    this.workers.touch(this.#keepAliveMs)
+  }
+
   /** Called after the settings change: applies what can change without a reload. */
   settingsChanged(): void {
     this.workers.keepFor(this.#keepAliveMs)
@@ -228,6 +243,7 @@ export class ModelServer {
       if (!this.workers.isReady) this.#queue.emitLoading(0)
     },
     unloading: (_replica, reason) => {
+      this.#keptSeconds = undefined
       // Replicas may have been held back for the model that gets this memory.
       if (this.#queue.count > 0 && (reason === "memory" || reason === "idle")) this.workers.want()
     },
@@ -270,8 +286,8 @@ export class ModelServer {
   }
 
   get #keepAliveMs(): number | null {
-    const seconds =
-      this.#keepAliveSeconds === undefined ? this.workers.settings.keepAliveSeconds : this.#keepAliveSeconds
+    const asked = [this.#keepAliveSeconds, this.#keptSeconds].find((seconds) => seconds !== undefined)
+    const seconds = asked === undefined ? this.workers.settings.keepAliveSeconds : asked
     return seconds === null ? null : seconds * 1000
   }
 

@@ -140,6 +140,12 @@ export class ReplicaSupervisor {
     }
   }
 
+  /** Counts as a use of those that are idle. */
+  touch(keepAliveMs: number | null): void {
+    for (const replica of this.replicas.current)
+      if (!replica.inUse) this.#options.pool.idle(replica, keepAliveMs)
+  }
+
   /** Applies a changed keep-alive. */
   keepFor(keepAliveMs: number | null): void {
     for (const replica of this.replicas.current) this.#options.pool.keepFor(replica, keepAliveMs)

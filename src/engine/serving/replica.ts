@@ -1,9 +1,10 @@
 import { join } from "node:path"
 import type { GenerationRequest, RenderedPrompt } from "../../domain/chat"
-import type { LoadedModelInfo, ModelState, WorkerCounters } from "../../domain/loaded-model"
+import type { LoadedModelInfo, ModelState, DraftCounts, WorkerCounters } from "../../domain/loaded-model"
 import type { ModelSummary } from "../../domain/model"
 import type { ModelSettings } from "../../domain/settings"
 import type { WorkEvent } from "../../domain/tasks"
+import type { SlotRequest, SlotResult } from "../../domain/slots"
 import type { TokensRequest, TokensResult } from "../../domain/tokens"
 import { fromWire, type XllmError } from "../../errors/base"
 import { ShuttingDown } from "../../errors/engine"
@@ -73,6 +74,8 @@ const NO_COUNTERS: WorkerCounters = {
   tokensGenerated: 0,
   preemptions: 0,
   kvGrowths: 0,
+  draftTokens: 0,
+  draftTokensAccepted: 0,
 }
 
 const STATES = { starting: "loading", ready: "ready", stopping: "stopping" } as const satisfies Record<
@@ -95,6 +98,7 @@ export class Replica implements PoolMember {
   readonly #process: WorkerProcess
   readonly #renderings = new Renderings<RenderedPrompt>()
   readonly #tokenizings = new Renderings<TokensResult>()
+  readonly #slotActions = new Renderings<SlotResult>()
   #counters = NO_COUNTERS
   #readyAt = 0
   #gone: PromiseWithResolvers<void> | undefined
@@ -159,7 +163,7 @@ export class Replica implements PoolMember {
   }
 
   get inUse(): boolean {
-    return this.running.size + this.#renderings.size + this.#tokenizings.size > 0
+    return this.running.size + this.#renderings.size + this.#tokenizings.size + this.#slotActions.size > 0
   }
 
   /** Settles when its present process is gone. */
@@ -246,6 +250,11 @@ export class Replica implements PoolMember {
     this.#ask(this.#tokenizings, id, rendering, { type: "tokens", id, request })
   }
 
+  /** Saves, restores or erases what a slot has cached. Only valid while it is ready. */
+  slot(id: number, request: SlotRequest, rendering: Rendering<SlotResult>): void {
+    this.#ask(this.#slotActions, id, rendering, { type: "slot", id, request })
+  }
+
   #ask<T>(
     open: Renderings<T>,
     id: number,
@@ -261,13 +270,15 @@ export class Replica implements PoolMember {
 
   /** Drops a rendering that is no longer wanted. */
   abandon(id: number): void {
-    if (this.#takeRendering(id) === undefined) return
+    // It may wait for a slot.
+    if (this.#slotActions.take(id) !== undefined) this.#process.send({ type: "cancel", id })
+    else if (this.#takeRendering(id) === undefined) return
     this.#updateBusy()
     this.#options.listener.freed(this)
   }
 
   #takeRendering(id: number): Pick<Rendering<never>, "reject"> | undefined {
-    return this.#renderings.take(id) ?? this.#tokenizings.take(id)
+    return this.#renderings.take(id) ?? this.#tokenizings.take(id) ?? this.#slotActions.take(id)
   }
 
   #begin(load: LoadPlan): void {
@@ -342,6 +353,7 @@ export class Replica implements PoolMember {
     this.running.failAll(error)
     this.#renderings.failAll(error)
     this.#tokenizings.failAll(error)
+    this.#slotActions.failAll(error)
     this.#updateBusy()
   }
 
@@ -370,6 +382,9 @@ export class Replica implements PoolMember {
       case "tokens":
         this.#tokenizings.take(message.id)?.resolve(message.result)
         break
+      case "slot":
+        this.#slotActions.take(message.id)?.resolve(message.result)
+        break
       default:
         message satisfies never
     }
@@ -378,9 +393,12 @@ export class Replica implements PoolMember {
   }
 
   #count(counters: WorkerCounters): void {
-    const grown = counters.kvGrowths - this.#counters.kvGrowths
+    const { kvGrowths, draftTokens, drafts } = this.#counters
+    const { observer, worker } = this.#options
     this.#counters = counters
-    if (grown > 0) this.#options.observer?.cacheGrown(this.#options.worker, grown)
+    if (counters.kvGrowths > kvGrowths) observer?.cacheGrown(worker, counters.kvGrowths - kvGrowths)
+    if (counters.drafts !== undefined && counters.draftTokens > draftTokens)
+      observer?.tokensDrafted(worker, gained(counters.drafts, drafts))
   }
 
   #remeasured({ footprint, kv }: Extract<WorkMessage, { readonly type: "footprint" }>): void {
@@ -413,5 +431,12 @@ export class Replica implements PoolMember {
 
   #updateBusy(): void {
     this.#process.setBusy(this.inUse)
+  }
+}
+
+function gained(now: DraftCounts, before: DraftCounts | undefined): DraftCounts {
+  return {
+    checked: now.checked.map((count, index) => count - (before?.checked[index] ?? 0)),
+    accepted: now.accepted.map((count, index) => count - (before?.accepted[index] ?? 0)),
   }
 }

@@ -17,7 +17,7 @@ export type GgufDescription = Omit<
 > &
   Pick<GgufDetails, "kind">
 
-/** The array whose values {@link describeGguf} needs to find fill-in-the-middle tokens. */
+/** The array whose values {@link describeGguf} needs to find fill-in-the-middle tokens, and the texts of others. */
 export const TOKENS_KEY = "tokenizer.ggml.tokens"
 
 /** Encoder-only architectures; older files of these have no key that says so. */
@@ -104,6 +104,8 @@ export function describeGguf(header: GgufHeader, tensors: readonly GgufTensorInf
     heads: count("attention.head_count"),
     license: textOf(metadata, "general.license"),
     chatTemplate: textOf(metadata, "tokenizer.chat_template"),
+    ...tokenText(metadata, "bosToken", "tokenizer.ggml.bos_token_id"),
+    ...tokenText(metadata, "eosToken", "tokenizer.ggml.eos_token_id"),
     capabilities,
     metadata: Object.fromEntries([...metadata].map(([key, value]) => [key, displayValue(value)])),
   }
@@ -112,6 +114,18 @@ export function describeGguf(header: GgufHeader, tensors: readonly GgufTensorInf
 function textOf(metadata: GgufHeader["metadata"], key: string): string | undefined {
   const value = metadata.get(key)
   return typeof value === "string" ? value : undefined
+}
+
+/** The text of the token that a key names, if the values of {@link TOKENS_KEY} were kept. */
+function tokenText<N extends string>(
+  metadata: GgufHeader["metadata"],
+  name: N,
+  key: string,
+): { readonly [K in N]?: string } {
+  const [tokens, id] = [metadata.get(TOKENS_KEY), metadata.get(key)]
+  const text = typeof tokens === "object" && typeof id === "number" ? tokens.values?.[id] : undefined
+  // The only property is the optional one.
+  return (typeof text === "string" ? { [name]: text } : {}) as { readonly [K in N]?: string }
 }
 
 /** The number, or the largest of an array with one per layer; 0 if absent. */

@@ -50,7 +50,7 @@ function root(variables: Readonly<Record<string, readonly [code: string, shape: 
 }
 
 const COMMON = {
-  Suffix: [`""`, textShape],
+  Suffix: [`(suffix or "")`, textShape],
   Tools: ["(tools or [])", tools],
   Think: ["enable_thinking", flag],
   IsThinkSet: ["(enable_thinking is defined)", flag],

@@ -163,7 +163,5 @@ export const modelfileParameters: Readonly<Record<string, ParameterRule>> = {
   num_keep: integer(-1),
   adapter_scale: decimal(-100, 100),
   // Draft model.
-  draft_num_predict: integer(0),
-  draft_num_min: integer(0),
   draft_p_min: decimal(0, 1),
 }

@@ -1,14 +1,16 @@
-import { MOST_REPETITIONS } from "../../limits"
 import { IMPOSSIBLE, isImpossible, type GrammarNode, NOTHING, optional, repeat, sequence } from "../node"
 import type { SchemaScope } from "./compile"
+import { countable } from "./scalars"
 import { asSchema, at, countKeyword, type Schema, schemaList, type SchemaObject, wrong } from "./document"
 
 /** @throws InvalidRequest */
 export function arrayNode(scope: SchemaScope, schema: SchemaObject, path: string): GrammarNode {
   const { space, arrays } = scope.notation
-  const min = lengthAt(schema, "minItems", path) ?? 0
-  const max = lengthAt(schema, "maxItems", path) ?? Number.POSITIVE_INFINITY
-  if (min > max) throw wrong(at(path, "minItems"), "must not be above maxItems", min)
+  const least = countKeyword(schema, "minItems", path) ?? 0
+  const most = countKeyword(schema, "maxItems", path) ?? Number.POSITIVE_INFINITY
+  if (least > most) throw wrong(at(path, "minItems"), "must not be above maxItems", least)
+  const min = countable(scope, least, at(path, "minItems")) ?? 0
+  const max = countable(scope, most, at(path, "maxItems")) ?? Number.POSITIVE_INFINITY
   const { prefix, rest } = itemsIn(schema, path)
   const items = prefix.map((item, index) =>
     itemOf(`item-${index}`, scope.inner(item, at(path, "prefixItems", String(index)))),
@@ -75,10 +77,4 @@ function itemsIn(
     prefix: schemaList(schema, "prefixItems", path),
     rest: asSchema(schema["items"] ?? true, at(path, "items")),
   }
-}
-
-function lengthAt(schema: SchemaObject, key: string, path: string): number | undefined {
-  const value = countKeyword(schema, key, path)
-  if (value === undefined || value <= MOST_REPETITIONS) return value
-  throw wrong(at(path, key), `must be at most ${MOST_REPETITIONS}`, value)
 }

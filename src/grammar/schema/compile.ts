@@ -34,19 +34,22 @@ export interface CompiledSchema {
  */
 export function compileSchema(value: unknown): CompiledSchema {
   const rules = new Rules()
-  const { node, unenforced } = schemaNode(value, rules, jsonNotation(rules))
-  return { grammar: usable(rules.grammar(node), "schema"), unenforced }
+  const { node, unenforced, places } = schemaNode(value, rules, jsonNotation(rules))
+  return { grammar: usable(rules.grammar(node), "schema", places), unenforced }
+}
+
+export interface SchemaNode {
+  readonly node: GrammarNode
+  readonly unenforced: readonly Unenforced[]
+  /** The paths of the parts that references name, by the names of their rules. */
+  readonly places: ReadonlyMap<string, string>
 }
 
 /**
  * A schema as a part of a larger grammar: adds its rules to `rules`, of which `notation` has added its own.
  * @throws InvalidRequest
  */
-export function schemaNode(
-  value: unknown,
-  rules: Rules,
-  notation: Notation,
-): { readonly node: GrammarNode; readonly unenforced: readonly Unenforced[] } {
+export function schemaNode(value: unknown, rules: Rules, notation: Notation): SchemaNode {
   return new SchemaCompiler(asSchema(value, "#"), rules, notation).compile()
 }
 
@@ -81,6 +84,7 @@ class SchemaCompiler implements SchemaScope {
   readonly #unenforced = new Map<string, Unenforced>()
   /** Rules of referenced parts, by their paths: a part may refer to itself. */
   readonly #referenced = new Map<string, GrammarNode>()
+  readonly #places = new Map<string, string>()
   #parts = 0
   #depth = 0
 
@@ -93,9 +97,9 @@ class SchemaCompiler implements SchemaScope {
     this.notation = notation
   }
 
-  compile(): ReturnType<typeof schemaNode> {
+  compile(): SchemaNode {
     const node = this.#value(this.#root, "#")
-    return { node, unenforced: [...this.#unenforced.values()] }
+    return { node, unenforced: [...this.#unenforced.values()], places: this.#places }
   }
 
   unenforced(path: string, reason: string): void {
@@ -151,6 +155,7 @@ class SchemaCompiler implements SchemaScope {
     const name = this.rules.reserve(target.path.split("/").at(-1) ?? "part")
     const rule: GrammarNode = { type: "rule", name }
     this.#referenced.set(key, rule)
+    this.#places.set(name, target.path)
     this.rules.define(name, this.#value(target.schema, target.path))
     return rule
   }

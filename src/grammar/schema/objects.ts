@@ -31,6 +31,7 @@ import { stringContent } from "./scalars"
 
 /** One property: its name and value, and whether it must be there. */
 interface Property {
+  readonly name: string
   readonly member: GrammarNode
   readonly isRequired: boolean
 }
@@ -73,7 +74,7 @@ function propertiesIn(
     if (isImpossible(value) && isRequired) return undefined
     if (isImpossible(value)) continue
     const member = scope.notation.objects.member(name, scope.rules.add(name, value))
-    properties.push({ member: scope.rules.add(`${name}-member`, member), isRequired })
+    properties.push({ name, member, isRequired })
   }
   return properties
 }
@@ -205,6 +206,29 @@ function nameNode(scope: SchemaScope, others: OtherMembers, pattern: string, pat
   return content ?? any
 }
 
+/** The text with which all members begin, and what follows it in each. */
+function splitBegin(properties: readonly Property[]): {
+  readonly begin: string
+  readonly rests: readonly GrammarNode[]
+} {
+  const members = properties.map(({ member }) => member)
+  const texts = members.map((member) => Array.from(textAtStart(member)))
+  const [first = []] = texts
+  const differs = first.findIndex((character, at) => texts.some((text) => text[at] !== character))
+  const begin = first.slice(0, differs < 0 ? first.length : differs).join("")
+  return { begin, rests: members.map((member) => withoutStart(member, begin)) }
+}
+
+function textAtStart(node: GrammarNode): string {
+  const [first] = node.type === "sequence" ? node.nodes : [node]
+  return first?.type === "text" ? first.text : ""
+}
+
+function withoutStart(node: GrammarNode, begin: string): GrammarNode {
+  const [, ...rest] = node.type === "sequence" ? node.nodes : [node]
+  return begin === "" ? node : sequence(terminal(textAtStart(node).slice(begin.length)), ...rest)
+}
+
 interface Counts {
   readonly min: number
   readonly max: number
@@ -241,28 +265,52 @@ function membersOf(scope: SchemaScope, { properties, others, min, max }: Members
   const counted = Math.max(least, limit === Number.POSITIVE_INFINITY ? 0 : limit)
   if (counted > MOST_REPETITIONS || counted * properties.length > MOST_COUNT_RULES) return undefined
   const known = new Map<string, GrammarNode>()
+  const lastRequired = properties.findLastIndex(({ isRequired }) => isRequired)
+  const { begin, rests } = splitBegin(properties)
+  // Where members are counted, each stands in several rules.
+  const named =
+    counted === 0
+      ? rests
+      : rests.map((rest, index) => scope.rules.add(`${properties[index]?.name ?? ""}-member`, rest))
 
-  /** What may follow `count` members, from the property at `index` on. Counts above what matters are one. */
-  function after(index: number, count: number): GrammarNode {
-    const key = `${index} ${count}`
+  function ruleOf(hint: string, index: number, count: number, write: () => GrammarNode): GrammarNode {
+    const key = `${hint} ${index} ${count}`
     const found = known.get(key)
     if (found !== undefined) return found
-    const expression = following(index, count)
+    const expression = write()
     const isPlain = isImpossible(expression) || isNothing(expression)
-    const node = isPlain ? expression : scope.rules.add(`members-${index}`, expression)
+    const node = isPlain ? expression : scope.rules.add(`${hint}-${index}`, expression)
     known.set(key, node)
     return node
   }
 
+  /** What may follow `count` members, from the property at `index` on. Counts above what matters are one. */
+  function after(index: number, count: number): GrammarNode {
+    return ruleOf("members", index, count, () => following(index, count))
+  }
+
+  /**
+   * What comes between two members, and how they all begin, is read once, not once for each member that may be next:
+   * llama.cpp follows all ways at every character.
+   */
   function following(index: number, count: number): GrammarNode {
-    const property = properties[index]
     const before = count === 0 ? NOTHING : separator
-    if (property === undefined) return ending(count)
-    const isFull = count >= limit
-    const taken = isFull ? IMPOSSIBLE : sequence(before, property.member, after(index + 1, next(count)))
-    return property.isRequired
-      ? taken
-      : anyOf(...[taken, after(index + 1, count)].filter((each) => !isImpossible(each)))
+    const member = sequence(before, terminal(begin), oneFrom(index, count))
+    return anyOf(
+      ...[member, index > lastRequired ? ending(count) : IMPOSSIBLE].filter((each) => !isImpossible(each)),
+    )
+  }
+
+  /** One of the members from `index` on, up to the first one that must come, and what follows it. */
+  function oneFrom(index: number, count: number): GrammarNode {
+    const property = properties[index]
+    const name = named[index]
+    if (property === undefined || name === undefined || count >= limit) return IMPOSSIBLE
+    return ruleOf("member", index, counted === 0 ? 1 : count, () => {
+      const taken = sequence(name, after(index + 1, next(count)))
+      const later = property.isRequired ? IMPOSSIBLE : oneFrom(index + 1, count)
+      return anyOf(...[taken, later].filter((each) => !isImpossible(each)))
+    })
   }
 
   function ending(count: number): GrammarNode {

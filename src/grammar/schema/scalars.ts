@@ -34,7 +34,7 @@ export function stringContent(
   schema: SchemaObject,
   path: string,
 ): GrammarNode | undefined {
-  const lengths = lengthsIn(schema, path)
+  const lengths = lengthsIn(scope, schema, path)
   const pattern = textKeyword(schema, "pattern", path)
   const format = textKeyword(schema, "format", path)
   const known = format === undefined ? undefined : FORMATS[format]
@@ -77,17 +77,23 @@ function ofPattern(
   }
 }
 
-function lengthsIn(schema: SchemaObject, path: string): Lengths {
-  const min = countKeyword(schema, "minLength", path) ?? 0
-  const max = countKeyword(schema, "maxLength", path) ?? Number.POSITIVE_INFINITY
-  if (min > max) throw wrong(at(path, "minLength"), "must not be above maxLength", min)
-  for (const [key, value] of [
-    ["minLength", min],
-    ["maxLength", max],
-  ] as const)
-    if (value !== Number.POSITIVE_INFINITY && value > MOST_REPETITIONS)
-      throw wrong(at(path, key), `must be at most ${MOST_REPETITIONS}`, value)
-  return { min, max }
+function lengthsIn(scope: SchemaScope, schema: SchemaObject, path: string): Lengths {
+  const given = {
+    min: countKeyword(schema, "minLength", path) ?? 0,
+    max: countKeyword(schema, "maxLength", path) ?? Number.POSITIVE_INFINITY,
+  }
+  if (given.min > given.max) throw wrong(at(path, "minLength"), "must not be above maxLength", given.min)
+  return {
+    min: countable(scope, given.min, at(path, "minLength")) ?? 0,
+    max: countable(scope, given.max, at(path, "maxLength")) ?? Number.POSITIVE_INFINITY,
+  }
+}
+
+/** A bound that a grammar can count to; undefined for a larger one, which is reported. */
+export function countable(scope: SchemaScope, bound: number, place: string): number | undefined {
+  if (bound <= MOST_REPETITIONS || bound === Number.POSITIVE_INFINITY) return bound
+  scope.unenforced(place, `it is above ${MOST_REPETITIONS}`)
+  return undefined
 }
 
 /**

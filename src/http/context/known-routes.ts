@@ -1,6 +1,6 @@
 import { likeliestRoute } from "./likeliest-route"
 
-/** A registered route. `path` may end with `*`, which matches anything. */
+/** A registered route. `path` may end with `*`, which matches anything, and have segments like `:id`. */
 export interface KnownRoute {
   readonly method: string
   readonly path: string
@@ -26,7 +26,8 @@ export class KnownRoutes {
    * does.
    */
   patternOf(path: string): string | undefined {
-    return this.#of(path)[0]?.path
+    const routes = this.#of(path)
+    return (routes.find((route) => !route.path.includes("/:")) ?? routes[0])?.path
   }
 
   /** The route that an unmatched request probably meant. */
@@ -42,5 +43,14 @@ export class KnownRoutes {
 function matches(pattern: string, path: string): boolean {
   if (pattern.endsWith("*")) return path.startsWith(pattern.slice(0, -1))
   // The router ignores a trailing slash.
-  return pattern === path || `${pattern}/` === path
+  if (pattern === path || `${pattern}/` === path) return true
+  if (!pattern.includes("/:")) return false
+  const segments = pattern.split("/")
+  const given = path.replace(/\/$/, "").split("/")
+  return (
+    given.length === segments.length &&
+    segments.every((segment, index) =>
+      segment.startsWith(":") ? given[index] !== "" : segment === given[index],
+    )
+  )
 }

@@ -12,6 +12,8 @@ export class RequestContext {
   readonly method: string
   /** Without the query, which may contain secrets. */
   readonly path: string
+  /** Who sent it: the same for the same API key. Empty: the server has no keys. */
+  owner = ""
   /** Whose cached prompts it may use; undefined: those of all. */
   cacheOwner: string | undefined
   readonly #startedAt = performance.now()

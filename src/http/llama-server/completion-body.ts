@@ -12,10 +12,15 @@ import { RunningTimings, toTimingsBody } from "../render/timings"
 import type { NativeCall } from "./completion-call"
 import { toGenerationSettings } from "./generation-settings"
 
+/** Known at the end only. */
+const NO_SLOT = -1
+
 /** What the last message of an answer says besides its text. */
 export interface Ending {
   readonly model: string
   readonly rendered: RenderedPrompt
+  /** Undefined: unknown. */
+  readonly contextLength: number | undefined
   readonly request: CompletionRequest
   readonly index: number
   readonly stream: boolean
@@ -26,6 +31,8 @@ export interface Ending {
 interface End {
   readonly reason: FinishReason
   readonly stop: string | undefined
+  /** The number of the sequence. */
+  readonly slot: number | undefined
   readonly text: string
   readonly tokens: readonly number[]
 }
@@ -36,9 +43,9 @@ export function toCompletionBody(
   choice: AnswerChoice,
   ending: Ending,
 ): Readonly<Record<string, unknown>> {
-  const { text, finishReason: reason, stop, tokens = [], logprobs } = choice
+  const { text, finishReason: reason, stop, slot, tokens = [], logprobs } = choice
   return {
-    ...endBody({ reason, stop, text, tokens }, answer, ending),
+    ...endBody({ reason, stop, slot, text, tokens }, answer, ending),
     content: text,
     ...(ending.request.topLogprobs !== undefined && {
       completion_probabilities: logprobs.filter(isPredicted).map(probabilitiesOf(ending.request)),
@@ -47,31 +54,30 @@ export function toCompletionBody(
 }
 
 function endBody(
-  { reason, stop, text, tokens }: End,
+  { reason, stop, slot, text, tokens }: End,
   { usage, timings }: Pick<CompleteAnswer, "usage" | "timings">,
-  { model, rendered, request, index, stream, timingsPerToken }: Ending,
+  { model, rendered, contextLength = Number.POSITIVE_INFINITY, request, index, ...ending }: Ending,
 ): Readonly<Record<string, unknown>> {
   const { parameters } = rendered
   return {
     index,
     content: "",
     tokens,
-    // Requests move between sequences, so there is no number that names one.
-    id_slot: -1,
+    id_slot: slot ?? NO_SLOT,
     stop: true,
     model,
     tokens_predicted: usage.completionTokens,
     tokens_evaluated: usage.promptTokens,
     generation_settings: toGenerationSettings(parameters, {
+      ...ending,
       request,
       grammar: rendered.grammar,
-      stream,
-      timingsPerToken,
     }),
-    prompt: rendered.prompt,
+    prompt: (rendered.bos ?? "") + rendered.prompt,
     has_new_line: text.includes("\n"),
-    // Prompts are never cut, apart from those that ask for it.
-    truncated: false,
+    // By the end of the context: prompts are never cut, apart from those that ask for it.
+    truncated:
+      reason === "length" && usage.promptTokens + usage.completionTokens / request.n >= contextLength,
     stop_type: reason === "length" ? "limit" : stop === undefined ? "eos" : "word",
     stopping_word: stop ?? "",
     tokens_cached: usage.promptTokens + usage.completionTokens,
@@ -88,7 +94,7 @@ export class CompletionStream {
   #promptTokens = 0
   #generatedTokens = 0
   #text = ""
-  #finish: { readonly reason: FinishReason; readonly stop: string | undefined } | undefined
+  #finish: Pick<End, "reason" | "stop" | "slot"> | undefined
 
   constructor(call: NativeCall, request: CompletionRequest, index: number) {
     this.#call = call
@@ -125,12 +131,12 @@ export class CompletionStream {
         })
       }
       case "finish":
-        this.#finish = { reason: event.reason, stop: event.stop }
+        this.#finish = { reason: event.reason, stop: event.stop, slot: event.slot }
         return ""
       case "done": {
-        const { reason = "stop", stop } = this.#finish ?? {}
+        const { reason = "stop", stop, slot } = this.#finish ?? {}
         if (ending === undefined) throw new InternalError("the answer has no ending")
-        const end = { reason, stop, text: this.#text, tokens: [] }
+        const end = { reason, stop, slot, text: this.#text, tokens: [] }
         return this.#message(selected(endBody(end, event, ending), this.#call.responseFields))
       }
       case "loading":
@@ -149,7 +155,8 @@ export class CompletionStream {
       content,
       tokens,
       stop: false,
-      id_slot: -1,
+      // An answer that is paused may go on in another.
+      id_slot: NO_SLOT,
       tokens_predicted: this.#generatedTokens,
       tokens_evaluated: this.#promptTokens,
       ...(this.#running !== undefined && { timings: this.#running.body() }),

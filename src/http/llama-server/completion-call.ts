@@ -1,6 +1,6 @@
 import type { CompletionRequest } from "../../domain/chat"
 import { InvalidRequest } from "../../errors/request"
-import { COUNTS, LLAMA_BIAS, LLAMA_SAMPLING, NUMBERS, TEXTS } from "../../limits"
+import { COUNTS, NUMBERS, TEXTS } from "../../limits"
 import { type FieldTable, refusedFrom, refusedUnlessEmpty, refuseUnsupported } from "../read/field-table"
 import { checkText, defined, Fields } from "../read/fields"
 import type { HeaderOptions } from "../read/headers"
@@ -8,6 +8,7 @@ import { isJsonObject, type JsonObject } from "../read/body/json-body"
 import { readGenerationOptions, readReplyOptions, type ReplyOptions } from "../read/options"
 import { checkProducts } from "../read/products"
 import { readPrompts } from "../read/prompts"
+import { LLAMA_LIMITS } from "../read/sampling"
 
 /** Fields of native completions that change the answer and have no counterpart here. Others are ignored. */
 const UNSUPPORTED: FieldTable = {
@@ -15,6 +16,9 @@ const UNSUPPORTED: FieldTable = {
   image_data: refusedUnlessEmpty(),
   lora: refusedUnlessEmpty(),
 }
+
+/** Which one it was is told. */
+const ANY_SLOT = -1
 
 /** A call of `/completion` or `/infill`: one request per prompt. */
 export interface NativeCall {
@@ -68,24 +72,17 @@ function readShared(fields: Fields, headers: HeaderOptions): Omit<CompletionRequ
   return {
     kind: "completion",
     ...headers,
-    ...readGenerationOptions(fields, undefined, { numbers: LLAMA_SAMPLING, bias: LLAMA_BIAS }),
+    ...readGenerationOptions(fields, undefined, LLAMA_LIMITS),
+    slot: fields.integer("id_slot", NUMBERS.slot) ?? ANY_SLOT,
     echo: false,
     // The messages of a stream always have them.
     reportsTokens: isStream || (fields.boolean("return_tokens") ?? false),
     ...defined({
       // 0 means none.
       topLogprobs: fields.integer("n_probs", NUMBERS.alternatives) || undefined,
-      logprobsAfterSampling: fields.boolean("post_sampling_probs"),
       leastIndent: fields.integer("n_indent", NUMBERS.indent),
-      lineBreakEndsAfterMs: readLineBreakTime(fields),
     }),
   }
-}
-
-/** Up to 0 there is no limit. */
-function readLineBreakTime(fields: Fields): number | undefined {
-  const ms = fields.number("t_max_predict_ms", NUMBERS.milliseconds) ?? 0
-  return ms > 0 ? ms : undefined
 }
 
 function readReply(fields: Fields): Pick<NativeCall, "reply" | "responseFields"> {

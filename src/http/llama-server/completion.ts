@@ -141,9 +141,13 @@ async function endingOf(
 ): Promise<Ending> {
   const request = requests[index]
   if (request === undefined) throw new InternalError(`there is no prompt ${index}`)
-  const { name: model } = await engine.resolve(request.model, request.kind)
+  const found = await engine.resolve(request.model, request.kind)
+  const { name: model } = found
   const rendered = await engine.render(request, client.signal)
+  // By then it is loaded.
+  const contextLength = (await engine.contextLengths([found])).get(model)?.served
   return {
+    contextLength,
     request,
     index,
     stream: reply.stream,

@@ -19,6 +19,8 @@ const PATHS: ReadonlySet<string> = new Set([
   "/props",
   "/rerank",
   "/reranking",
+  "/responses",
+  "/responses/input_tokens",
   "/slots",
   "/tokenize",
   "/v1/health",
@@ -48,11 +50,18 @@ function errorBody(error: XllmError): Readonly<Record<string, unknown>> {
   return {
     error: {
       code: error.status,
-      message: error.publicMessage,
+      message: messageOf(error),
       type: typeOf(error),
       ...error.details,
     },
   }
+}
+
+/** Its clients find out by its words that a prompt is too long, and some also how long it is. */
+function messageOf({ code, details, publicMessage }: XllmError): string {
+  if (code !== "context_length_exceeded") return publicMessage
+  const { n_prompt_tokens: tokens, n_ctx: context } = details ?? {}
+  return `request (${tokens} tokens) exceeds the available context size (${context} tokens): ${publicMessage}`
 }
 
 function typeOf({ code, status }: XllmError): string {

@@ -18,9 +18,11 @@ export function toGenerationSettings(
   parameters: RenderedPrompt["parameters"],
   { request, grammar, stream = false, timingsPerToken = false }: SettingsOptions = {},
 ): Readonly<Record<string, unknown>> {
-  const { seed, maxTokens, stop, order } = parameters
+  const { seed, maxTokens, stop, order, logitBias } = parameters
   return {
     ...toSamplingBody(parameters),
+    // JSON has no -Infinity.
+    logit_bias: logitBias.map(([token, bias]) => ({ token, bias: bias === -Infinity ? null : bias })),
     seed: seed ?? RANDOM_SEED,
     samplers: samplerNames(order),
     n_predict: maxTokens,

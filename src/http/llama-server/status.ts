@@ -2,14 +2,14 @@ import { Elysia } from "elysia"
 import type { LoadedTextInfo } from "../../domain/loaded-model"
 import type { ModelDetails, TextModelDetails } from "../../domain/model"
 import type { Engine } from "../../engine/contract"
-import { InvalidRequest, Unsupported } from "../../errors/request"
+import { InvalidRequest, NotChangeable } from "../../errors/request"
 import { WrongModelKind } from "../../errors/model"
 import { abortControllerFor } from "../context/consume"
 import { mayBeSilent } from "../context/idle"
 import { Fields } from "../read/fields"
 import { readJsonObject } from "../read/body/json-body"
 import { readModel } from "../read/options"
-import { toGenerationSettings } from "./generation-settings"
+import { toProperties, toRouterProperties } from "./properties"
 
 export interface ServerStatusContext {
   readonly engine: Engine
@@ -23,12 +23,18 @@ export interface ServerStatusContext {
 export function serverStatusRoutes(context: ServerStatusContext) {
   const { engine } = context
   return (
+    // Asking for a state loads no model, and keeps none loaded: pages ask all the time.
     new Elysia({ name: "llama-server-status" })
       .get("/health", () => health(engine))
       .get("/v1/health", () => health(engine))
-      .get("/props", async ({ request, server }) => {
-        mayBeSilent(request, server)
-        return await props(context, request)
+      .get("/props", async ({ request }) => {
+        if (await isAboutAll(engine, request)) return toRouterProperties(context.version)
+        const model = await textModel(engine, request)
+        const facts = { contextLength: await contextOf(engine, model), loaded: loadedInfo(engine, model) }
+        return toProperties(model, { ...facts, version: context.version })
+      })
+      .post("/props", () => {
+        throw new NotChangeable()
       })
       .get("/slots", async ({ request }) => {
         const model = await textModel(engine, request)
@@ -37,11 +43,6 @@ export function serverStatusRoutes(context: ServerStatusContext) {
         // For those that send each request to a server with a free slot.
         if (isFull && new URL(request.url).searchParams.has("fail_on_no_slot")) return noSlot()
         return slots
-      })
-      .post("/slots/:id", () => {
-        throw new Unsupported(
-          "slots cannot be saved or restored by name: prompts are kept on disk by themselves (see `xllm cache`)",
-        )
       })
       // Adapters belong to a model here: they are applied to all its requests.
       .get(
@@ -94,6 +95,12 @@ function noSlot(): Response {
   return Response.json({ error }, { status: 503 })
 }
 
+/** Is no model named, and is there not exactly one that could be meant? */
+async function isAboutAll(engine: Engine, request: Request): Promise<boolean> {
+  if (new URL(request.url).searchParams.has("model")) return false
+  return (await engine.list()).filter(({ kind }) => kind === "text").length !== 1
+}
+
 /** The model in `?model=`, or the only text model. @throws ModelNotFound, InvalidRequest, WrongModelKind */
 async function textModel(engine: Engine, request: Request): Promise<TextModelDetails> {
   const asked = new URL(request.url).searchParams.get("model") ?? undefined
@@ -104,59 +111,6 @@ async function textModel(engine: Engine, request: Request): Promise<TextModelDet
 
 async function contextOf(engine: Engine, model: TextModelDetails): Promise<number> {
   return (await engine.contextLengths([model])).get(model.name)?.served ?? model.contextLength
-}
-
-async function props({ engine, version }: ServerStatusContext, request: Request) {
-  const model = await textModel(engine, request)
-  const contextLength = await contextOf(engine, model)
-  const { signal } = abortControllerFor(request)
-  const { parameters } = await engine.render(
-    {
-      kind: "completion",
-      model: model.name,
-      prompt: "",
-      n: 1,
-      minTokens: 0,
-      stop: [],
-      sampling: {},
-      cachePrompt: true,
-      returnProgress: false,
-      echo: false,
-    },
-    signal,
-  )
-  return {
-    default_generation_settings: {
-      id: 0,
-      n_ctx: contextLength,
-      speculative: false,
-      is_processing: false,
-      params: toGenerationSettings(parameters),
-    },
-    total_slots: loadedInfo(engine, model)?.slots ?? 1,
-    model_alias: model.name,
-    // A name: clients need not know where files are.
-    model_path: `${model.name}.gguf`,
-    model_ftype: model.quantization,
-    modalities: { vision: model.capabilities.includes("vision"), video: false, audio: false },
-    endpoint_slots: true,
-    endpoint_props: false,
-    endpoint_metrics: true,
-    chat_template: model.defaults?.template ?? model.chatTemplate ?? "",
-    bos_token: await tokenText(engine, model, "bos", signal),
-    eos_token: await tokenText(engine, model, "eos", signal),
-    chat_template_caps: { supports_tools: model.capabilities.includes("tools") },
-    build_info: `xllm-${version}`,
-    is_sleeping: loadedInfo(engine, model) === undefined,
-  }
-}
-
-/** Empty where the model has no such token. */
-async function tokenText(engine: Engine, model: TextModelDetails, role: string, signal: AbortSignal) {
-  const id = model.metadata[`tokenizer.ggml.${role}_token_id`]
-  if (typeof id !== "number") return ""
-  const tokens = Int32Array.of(id)
-  return (await engine.tokens({ kind: "detokenize", model: model.name, tokens }, signal)).text ?? ""
 }
 
 function slotsOf(engine: Engine, model: TextModelDetails, contextLength: number) {

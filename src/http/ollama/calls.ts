@@ -1,5 +1,5 @@
 import type { ChatMessage, ChatRequest, CompletionRequest } from "../../domain/chat"
-import { InvalidRequest, Unsupported } from "../../errors/request"
+import { InvalidRequest } from "../../errors/request"
 import { COUNTS, NUMBERS, TEXTS } from "../../limits"
 import { checkInteger, checkList, Fields } from "../read/fields"
 import type { HeaderOptions } from "../read/headers"
@@ -41,17 +41,13 @@ export function toOllamaGenerate(body: JsonObject, headers: HeaderOptions = {}):
   const system = fields.text("system", TEXTS.prompt) ?? ""
   const isRaw = fields.boolean("raw") ?? false
   refuseImages("images", fields.unchecked("images"))
-  if (fields.text("template", TEXTS.prompt))
-    throw new Unsupported(
-      "template is not supported in a request: create a model with it, or send the whole prompt with raw",
-      "template",
-    )
+  const template = fields.text("template", TEXTS.template) ?? ""
   const context = readContext(fields)
-  if (isRaw && (system !== "" || context.length > 0))
+  if (isRaw && (system !== "" || template !== "" || context.length > 0))
     throw new InvalidRequest("raw cannot be combined with template, system or context", "raw")
   const call = { ...common, context, reportsContext: !isRaw }
   if (prompt === "" && suffix === "") return call
-  if (isRaw || suffix !== "") {
+  if (isRaw || (suffix !== "" && template === "")) {
     const completion: CompletionRequest = {
       ...common.shared,
       kind: "completion",
@@ -65,7 +61,9 @@ export function toOllamaGenerate(body: JsonObject, headers: HeaderOptions = {}):
     ...(system === "" ? [] : [{ role: "system", content: system } as const]),
     { role: "user", content: prompt },
   ]
-  return { ...call, request: chatOf(common, messages) }
+  const chat = chatOf(common, messages)
+  if (template === "") return { ...call, request: chat }
+  return { ...call, request: { ...chat, template, ...(suffix !== "" && { templateArguments: { suffix } }) } }
 }
 
 function chatOf({ shared, reasoning }: CommonCall, messages: readonly ChatMessage[]): ChatRequest {

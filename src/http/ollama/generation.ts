@@ -12,6 +12,7 @@ import { JSON_LINES, sse } from "../render/sse"
 import { waitingNote } from "../render/waiting-note"
 import { type OllamaCall, toOllamaChat, toOllamaGenerate } from "./calls"
 import type { OllamaContext } from "./context"
+import { ContextWishes } from "./context-wishes"
 import { ollamaDialect } from "./dialect"
 import { loadOrUnload } from "./load-or-unload"
 import { fitting } from "../read/fitting"
@@ -28,6 +29,7 @@ import { UnusedOptions } from "./unused-options"
 /** POST /api/chat and /api/generate */
 export function ollamaGenerationRoutes(context: OllamaContext) {
   const unused = new UnusedOptions(context.log)
+  const wishes = new ContextWishes(context.engine, context.log)
   const answering =
     (read: (body: JsonObject, headers: HeaderOptions) => OllamaCall, form: RecordForm) =>
     async ({
@@ -43,8 +45,9 @@ export function ollamaGenerationRoutes(context: OllamaContext) {
       unused.note(call.unusedOptions)
       const client = abortControllerFor(request)
       if (call.request === undefined) return await idle(context, call, form, client.signal)
-      const run: Run = { call, form, client, requestContext, request: call.request }
-      return await answer(context, run)
+      const unmet = await wishes.unmet(call.model, call.wantedContext)
+      const warnings = unmet === undefined ? [] : [unmet]
+      return await answer(context, { call, form, client, requestContext, request: call.request, warnings })
     }
   return new Elysia({ name: "ollama-generation" })
     .post("/api/chat", answering(toOllamaChat, CHAT_RECORDS), { parse: "none" })
@@ -57,6 +60,7 @@ interface Run {
   readonly form: RecordForm
   readonly client: AbortController
   readonly requestContext: RequestContext
+  readonly warnings: readonly string[]
 }
 
 async function idle(
@@ -71,7 +75,7 @@ async function idle(
 }
 
 async function answer(context: OllamaContext, run: Run): Promise<Response> {
-  const { call, form, client, requestContext } = run
+  const { call, form, client, requestContext, warnings } = run
   const { engine } = context
   const { signal } = client
   await checkThinking(context, call)
@@ -83,7 +87,7 @@ async function answer(context: OllamaContext, run: Run): Promise<Response> {
   requestContext.logRequests([prepared.request], context.settings().logContent)
   const events = requestContext.takeModelFrom(start(context, prepared.request, signal))
   const records = new AnswerRecords(call.model, form, prepared.promptTokens !== undefined)
-  const additions: Additions = { droppedMessages, promptTokens: prepared.promptTokens }
+  const additions: Additions = { droppedMessages, promptTokens: prepared.promptTokens, warnings }
   const observe = (event: GenerationEvent) => {
     requestContext.observe(event)
     return records.piece(event)

@@ -1,4 +1,4 @@
-import type { ModelDetails, ModelSummary, TextModelDetails } from "../../domain/model"
+import { type GgufDetails, isGguf, type ModelDetails, type ModelSummary } from "../../domain/model"
 import type { Engine } from "../../engine/contract"
 import { mapSome } from "../../lib/async/map-some"
 import { formatCount } from "../../lib/text/count"
@@ -18,7 +18,7 @@ export interface DetailsBody {
   readonly embedding_length: number
 }
 
-export function toDetailsBody(model: TextModelDetails): DetailsBody {
+export function toDetailsBody(model: GgufDetails): DetailsBody {
   return {
     parent_model: "",
     format: "gguf",
@@ -36,29 +36,31 @@ export function taggedName(name: string): string {
   return name.slice(name.lastIndexOf("/") + 1).includes(":") ? name : `${name}:latest`
 }
 
-/** Descriptions of text models by id. Clients poll lists, and reading hundreds of files each time takes long. */
-export class TextModels {
+/** Descriptions of models that Ollama has too, by id. Clients poll lists, and reading hundreds of files each time takes long. */
+export class ListedModels {
   readonly #engine: Engine
-  readonly #byId = new Map<string, TextModelDetails | undefined>()
+  readonly #byId = new Map<string, GgufDetails | undefined>()
 
   constructor(engine: Engine) {
     this.#engine = engine
   }
 
-  /** Those of `models` that are text models and can be read. Ollama's clients take every model for one. */
+  /** Those of `models` that llama.cpp runs and that can be read. Ollama's clients take every model for one. */
   async describe(
     models: readonly ModelSummary[],
-  ): Promise<readonly (readonly [ModelSummary, TextModelDetails])[]> {
-    const texts = models.filter(({ kind }) => kind === "text")
-    const described = await mapSome(texts, async (model) => [model, await this.#describe(model)] as const)
+  ): Promise<readonly (readonly [ModelSummary, GgufDetails])[]> {
+    const described = await mapSome(
+      models.filter(isGguf),
+      async (model) => [model, await this.#describe(model)] as const,
+    )
     return described.flatMap(([model, details]) => (details === undefined ? [] : [[model, details] as const]))
   }
 
-  async #describe(model: ModelSummary): Promise<TextModelDetails | undefined> {
+  async #describe(model: ModelSummary): Promise<GgufDetails | undefined> {
     if (this.#byId.has(model.id)) return this.#byId.get(model.id)
     // One whose files were just removed, or cannot be read, is not listed.
     const details: ModelDetails | undefined = await this.#engine.show(model.name).catch(() => undefined)
-    if (details?.kind !== "text") return undefined
+    if (details === undefined || !isGguf(details)) return undefined
     if (this.#byId.size >= REMEMBERED) this.#byId.clear()
     this.#byId.set(model.id, details)
     return details

@@ -1,6 +1,6 @@
 import { Elysia } from "elysia"
 import type { LoadedModel } from "../../domain/loaded-model"
-import type { TextModelDetails } from "../../domain/model"
+import { type GgufDetails, isGguf } from "../../domain/model"
 import { WrongModelKind } from "../../errors/model"
 import { InvalidRequest } from "../../errors/request"
 import { printModelfile } from "../../formats/modelfile/print"
@@ -9,7 +9,7 @@ import { Fields } from "../read/fields"
 import { type JsonObject, readJsonObject } from "../read/body/json-body"
 import { readModel } from "../read/options"
 import type { OllamaContext } from "./context"
-import { taggedName, TextModels, toDetailsBody } from "./model-facts"
+import { ListedModels, taggedName, toDetailsBody } from "./model-facts"
 
 /**
  * The version of Ollama whose API this is: clients compare it with the first one that has what they need, so ours would
@@ -25,11 +25,11 @@ const NEVER = "2318-01-01T00:00:00Z"
 
 /** GET /api/tags, /api/ps and /api/version, POST /api/show */
 export function ollamaModelRoutes({ engine }: OllamaContext) {
-  const texts = new TextModels(engine)
+  const listed = new ListedModels(engine)
   return new Elysia({ name: "ollama-models" })
     .get("/api/version", () => ({ version: API_VERSION }))
     .get("/api/tags", async () => {
-      const models = await texts.describe(await engine.list())
+      const models = await listed.describe(await engine.list())
       return {
         models: models.map(([{ name, modifiedAt, sizeBytes, id }, details]) => ({
           name: taggedName(name),
@@ -43,9 +43,11 @@ export function ollamaModelRoutes({ engine }: OllamaContext) {
       }
     })
     .get("/api/ps", async () => {
-      const loaded = engine.loaded().filter(({ kind, state }) => kind === "text" && state !== "stopping")
-      const names = new Set(loaded.map(({ name }) => name))
-      const models = await texts.describe((await engine.list()).filter(({ name }) => names.has(name)))
+      const loaded = engine.loaded().filter(({ kind, state }) => isGguf({ kind }) && state !== "stopping")
+      const names = [...new Set(loaded.map(({ name }) => name))]
+      // Not the whole list, which clients poll. One that was removed while it runs is left out.
+      const found = await Promise.all(names.map((name) => engine.resolve(name).catch(() => undefined)))
+      const models = await listed.describe(found.filter((model) => model !== undefined))
       const bodies = models.map(([{ name }, details]) =>
         toLoadedBody(
           loaded.filter((worker) => worker.name === name),
@@ -56,15 +58,15 @@ export function ollamaModelRoutes({ engine }: OllamaContext) {
     })
     .post(
       "/api/show",
-      async ({ request }) => toShowBody(await textDetails(engine, await readJsonObject(request))),
+      async ({ request }) => toShowBody(await listedDetails(engine, await readJsonObject(request))),
       { parse: "none" },
     )
 }
 
 /** @throws InvalidRequest, ModelNotFound, WrongModelKind */
-async function textDetails(engine: OllamaContext["engine"], body: JsonObject): Promise<TextModelDetails> {
+async function listedDetails(engine: OllamaContext["engine"], body: JsonObject): Promise<GgufDetails> {
   const details = await engine.show(namedModel(new Fields(body)))
-  if (details.kind !== "text") throw new WrongModelKind(details.name, details.kind)
+  if (!isGguf(details)) throw new WrongModelKind(details.name, details.kind)
   return details
 }
 
@@ -77,9 +79,10 @@ export function namedModel(fields: Fields): string {
 }
 
 /** One entry for all replicas of a model. */
-function toLoadedBody(workers: readonly LoadedModel[], details: TextModelDetails) {
+function toLoadedBody(workers: readonly LoadedModel[], details: GgufDetails) {
   const [first] = workers
-  const contextLength = first?.info?.kind === "text" ? first.info.contextLength : details.contextLength
+  const info = first?.info
+  const isLoaded = info?.kind === "text" || info?.kind === "embedding"
   const onDevices = workers.reduce(
     (sum, { footprint }) => sum + (footprint?.devices.reduce((all, { bytes }) => all + bytes, 0) ?? 0),
     0,
@@ -92,7 +95,7 @@ function toLoadedBody(workers: readonly LoadedModel[], details: TextModelDetails
     details: toDetailsBody(details),
     expires_at: first === undefined ? NEVER : expiryOf(first),
     size_vram: onDevices,
-    context_length: contextLength,
+    context_length: isLoaded ? info.contextLength : details.contextLength,
   }
 }
 
@@ -102,7 +105,7 @@ function expiryOf({ expiresAt }: LoadedModel): string {
   return (expiresAt ?? new Date()).toISOString()
 }
 
-function toShowBody(details: TextModelDetails) {
+function toShowBody(details: GgufDetails) {
   const texts = modelTextsOf(details, taggedName(details.name))
   return {
     ...(texts.license !== undefined && { license: texts.license }),
@@ -131,7 +134,7 @@ function parametersText(parameters: ModelTexts["parameters"]): string {
 }
 
 /** The scalar keys of the file; the name and the template have fields of their own. */
-function modelInfo({ metadata, parameterCount }: TextModelDetails): Readonly<Record<string, unknown>> {
+function modelInfo({ metadata, parameterCount }: GgufDetails): Readonly<Record<string, unknown>> {
   const entries = Object.entries(metadata).filter(
     ([key]) => key !== "general.name" && key !== "tokenizer.chat_template",
   )

@@ -1,12 +1,12 @@
 import type { GenerationOptions, OutputConstraint, ReasoningOptions } from "../../domain/chat"
 import { InvalidRequest, Unsupported } from "../../errors/request"
-import { COUNTS, LLAMA_BIAS, LLAMA_SAMPLING, NUMBERS, TEXTS } from "../../limits"
+import { COUNTS, NUMBERS, TEXTS } from "../../limits"
 import { checkText, defined, Fields, invalidField } from "../read/fields"
 import type { HeaderOptions } from "../read/headers"
 import { isJsonObject } from "../read/body/json-body"
 import { readModelOptions } from "../read/options"
 import { checkSchema } from "../read/output-constraint"
-import { readSampling } from "../read/sampling"
+import { LLAMA_LIMITS, readSampling } from "../read/sampling"
 
 /** Options that have a meaning here. */
 const KNOWN: ReadonlySet<string> = new Set([
@@ -39,6 +39,8 @@ export interface CommonCall {
   readonly reasoning: ReasoningOptions | undefined
   /** Drop the oldest messages of a chat that is too long. */
   readonly truncates: boolean
+  /** The least length of its context in tokens. */
+  readonly wantedContext: number | undefined
   /** Names of options without an effect. */
   readonly unusedOptions: readonly string[]
 }
@@ -50,13 +52,12 @@ export function readCommon(fields: Fields, headers: HeaderOptions): CommonCall {
   const given = fields.object("options") ?? {}
   const options = new Fields(given, "options.")
   const output = readFormat(fields.unchecked("format"))
-  // No reload: a model is loaded for as long conversations as the machine can hold.
-  options.integer("num_ctx", { ...NUMBERS.context, min: 0 })
   return {
     model,
     stream: fields.boolean("stream") ?? true,
     reasoning: readThink(fields.unchecked("think")),
     truncates: fields.boolean("truncate") ?? false,
+    wantedContext: options.integer("num_ctx", { ...NUMBERS.context, min: 0 }),
     unusedOptions: Object.keys(given).filter((name) => !KNOWN.has(name)),
     shared: {
       model,
@@ -67,7 +68,7 @@ export function readCommon(fields: Fields, headers: HeaderOptions): CommonCall {
       cachePrompt: true,
       returnProgress: false,
       stop: readStop(options),
-      sampling: readSampling(options, { numbers: LLAMA_SAMPLING, bias: LLAMA_BIAS }),
+      sampling: readSampling(options, LLAMA_LIMITS),
       ...defined({ maxTokens: readMaxTokens(options), output, topLogprobs: readLogprobs(fields) }),
     },
   }

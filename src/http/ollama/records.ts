@@ -49,6 +49,8 @@ export interface Additions {
   readonly promptTokens?: readonly number[] | undefined
   /** How many of the oldest messages were dropped; 0: none. */
   readonly droppedMessages: number
+  /** What the client is to know, one sentence each, besides the engine's own. */
+  readonly warnings: readonly string[]
 }
 
 /** Turns the events of an answer into Ollama's records: pieces, and a last one. Collects them as well. */
@@ -148,10 +150,11 @@ export class AnswerRecords {
     }
   }
 
-  #ending({ promptTokens, droppedMessages }: Additions): JsonRecord {
+  #ending({ promptTokens, droppedMessages, warnings: more }: Additions): JsonRecord {
     if (this.#done === undefined) throw new InternalError("the answer broke off before its end")
     const { usage, timings } = this.#done
     const { queueMs, loadMs, promptMs, generationMs } = timings
+    const warnings = [...more, ...this.#warnings]
     return {
       done_reason: this.#reason === "length" ? "length" : "stop",
       ...(promptTokens !== undefined && { context: [...promptTokens, ...this.#ids] }),
@@ -162,7 +165,7 @@ export class AnswerRecords {
       eval_count: usage.completionTokens,
       eval_duration: nanoseconds(generationMs),
       ...(droppedMessages > 0 && { dropped_messages: droppedMessages }),
-      ...(this.#warnings.length > 0 && { warnings: this.#warnings }),
+      ...(warnings.length > 0 && { warnings }),
     }
   }
 }

@@ -1,6 +1,9 @@
 import { Elysia } from "elysia"
-import type { GgufDetails, ModelDetails, ModelSummary } from "../../domain/model"
+import { type GgufDetails, isGguf, type ModelDetails, type ModelSummary } from "../../domain/model"
 import type { ContextLengths, Engine } from "../../engine/contract"
+import { vocabularyOf } from "../../formats/gguf/vocabulary"
+import { breathe } from "../../lib/async/breathe"
+import { mapSome } from "../../lib/async/map-some"
 import { aliasKey } from "../../lib/aliases"
 import { parametersOf } from "../../store/default-parameters"
 import { speakerIds } from "./audio/speakers"
@@ -11,19 +14,26 @@ const MODELS = "/v1/models"
 /** GET /v1/models and /v1/models/:id; an id may contain slashes. */
 export function modelRoutes({ engine }: OpenAiContext) {
   return new Elysia({ name: "openai-models" })
-    .get(MODELS, async () => {
-      const models = await engine.list()
-      const contexts = await engine.contextLengths(models)
-      const entries = models.map(async (model) =>
-        toModels(model, contexts.get(model.name), await speakersOf(model, engine)),
-      )
-      return { object: "list", data: (await Promise.all(entries)).flat() }
-    })
+    .get(MODELS, async () => ({ object: "list", data: (await listModels(engine)).flat() }))
     .get(`${MODELS}/*`, async ({ params }) => {
       const requested = decodeName(params["*"])
       const model = await engine.show(requested)
       return toModelWithMeta(model, requested, (await engine.contextLengths([model])).get(model.name))
     })
+}
+
+/** The entries of every model: one for each of its names, its own first. */
+export async function listModels(engine: Engine) {
+  const models = await engine.list()
+  const contexts = await engine.contextLengths(models)
+  return await mapSome(models, async (model) => {
+    // A long list holds no other request up.
+    await breathe()
+    const context = contexts.get(model.name)
+    // With its context its file is read, so its other facts are at hand.
+    const details = context === undefined ? undefined : await engine.show(model.name).catch(() => undefined)
+    return toModels(model, { context, details, speakers: await speakersOf(model, engine) })
+  })
 }
 
 /** The router leaves the rest of a path as it came; what cannot be decoded is the name of no model. */
@@ -42,17 +52,20 @@ async function speakersOf(model: ModelSummary, engine: Engine): Promise<readonly
   return details?.kind === "tts" ? speakerIds(details) : undefined
 }
 
+interface ListedFacts {
+  readonly context: ContextLengths | undefined
+  readonly details: ModelDetails | undefined
+  readonly speakers: readonly string[] | undefined
+}
+
 /** One entry for each of the model's names. */
-function toModels(
-  model: ModelSummary,
-  context: ContextLengths | undefined,
-  speakers: readonly string[] | undefined,
-) {
+function toModels(model: ModelSummary, { context, details, speakers }: ListedFacts) {
+  const facts = details !== undefined && isGguf(details) ? toListedMeta(details) : {}
   return [undefined, ...(model.aliases ?? [])].map((alias) => {
     const entry = toModel(model, alias, context)
     return {
       ...entry,
-      meta: { kind: model.kind, ...entry.meta, ...(speakers !== undefined && { speakers }) },
+      meta: { kind: model.kind, ...facts, ...entry.meta, ...(speakers !== undefined && { speakers }) },
     }
   })
 }
@@ -135,13 +148,26 @@ function toMeta(model: ModelDetails) {
 }
 
 function toFileMeta(model: GgufDetails) {
+  const { size: _, ...listed } = toListedMeta(model)
   return {
-    n_ctx_train: model.contextLength,
-    n_embd: model.embeddingLength,
+    ...listed,
     n_layer: model.layers,
     n_head: model.heads,
-    n_params: model.parameterCount,
     architecture: model.architecture,
     quantization: model.quantization,
+  }
+}
+
+/** By which clients of llama-server size their prompts. */
+function toListedMeta(model: GgufDetails) {
+  const { type: vocab_type, tokens: n_vocab } = vocabularyOf(model)
+  return {
+    ...(vocab_type !== undefined && { vocab_type }),
+    ...(n_vocab !== undefined && { n_vocab }),
+    n_ctx_train: model.contextLength,
+    n_embd: model.embeddingLength,
+    n_params: model.parameterCount,
+    size: model.sizeBytes,
+    ftype: model.quantization,
   }
 }

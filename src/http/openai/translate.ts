@@ -96,6 +96,7 @@ export function toCompletionCall(body: JsonObject, headers: HeaderOptions = {}):
       // Editors send an empty suffix when they mean none.
       suffix: fields.text("suffix", TEXTS.prompt) || undefined,
       keepLast: readKeepLast(fields),
+      leastIndent: fields.integer("n_indent", NUMBERS.indent) || undefined,
       topLogprobs: topLogprobs ?? (bestOf > options.n ? 0 : undefined),
     }),
   } as const
@@ -143,7 +144,7 @@ function readChatLogprobs(fields: Fields): number | undefined {
 
 /** llama.cpp's `n_probs`, where 0 means none. */
 function readProbabilityCount(fields: Fields): number | undefined {
-  return fields.integer("n_probs", NUMBERS.topLogprobs) || undefined
+  return fields.integer("n_probs", NUMBERS.alternatives) || undefined
 }
 
 function readTemplateArguments(fields: Fields): Readonly<Record<string, unknown>> {

@@ -19,7 +19,9 @@ export function auth(settings: CurrentSettings, accessOf: (path: string) => Rout
     if (given.length === 0 || !given.every((key) => key !== undefined && isOneOf(key, keys))) {
       throw new InvalidApiKey(given.length > 0)
     }
-    if (settings().cachePerKey) requestContextOf(request).cacheOwner = ownerOf(given)
+    const requestContext = requestContextOf(request)
+    requestContext.owner = ownerOf(given)
+    if (settings().cachePerKey) requestContext.cacheOwner = requestContext.owner
   })
 }
 
@@ -40,7 +42,7 @@ function bearersOf(authorization: string): readonly (string | undefined)[] {
 
 /** The same for the same key; the key cannot be found out from it. */
 function ownerOf(keys: readonly (string | undefined)[]): string {
-  return digestOf(keys.join(" ")).toString("hex")
+  return digestOf([...new Set(keys)].join(" ")).toString("hex")
 }
 
 /** Compares digests of equal length in constant time, whatever the key is and whichever one it equals. */

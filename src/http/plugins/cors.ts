@@ -11,6 +11,9 @@ const EXPOSED_HEADERS = "x-request-id, x-sample-rate, x-warning, retry-after"
 /** Allowed in the answer to a preflight that names no headers: those that our own clients send. */
 const USUAL_HEADERS = "authorization, content-type, x-api-key, x-request-id, x-request-timeout"
 
+/** Every client takes 200 for a success; llama-server's and some older browsers take 204 for none. */
+const PREFLIGHT_STATUS = 200
+
 /** How long a browser may cache the answer to a preflight, in seconds. */
 const MAX_AGE = 600
 
@@ -40,7 +43,7 @@ export function cors(settings: CurrentSettings, routes: KnownRoutes) {
   }
   const preflights = elysiaCors({
     origin: isReadable,
-    methods: ["GET", "HEAD", "POST", "OPTIONS"],
+    methods: ["GET", "HEAD", "POST", "DELETE", "OPTIONS"],
     allowedHeaders: true,
     exposeHeaders: EXPOSED_HEADERS,
     credentials: false,
@@ -54,13 +57,13 @@ export function cors(settings: CurrentSettings, routes: KnownRoutes) {
     if (readable) set.headers["access-control-expose-headers"] = EXPOSED_HEADERS
     if (request.method !== "OPTIONS") return undefined
     if (!request.headers.has("access-control-request-method")) return allow(routes.methodsOf(pathOf(request)))
-    if (!readable) return new Response(null, { status: 204 })
-    const response = await preflights.handle(request)
-    response.headers.append("vary", "Access-Control-Request-Headers")
+    if (!readable) return new Response(null, { status: PREFLIGHT_STATUS })
+    const { headers } = await preflights.handle(request)
+    headers.append("vary", "Access-Control-Request-Headers")
     if (!request.headers.has("access-control-request-headers")) {
-      response.headers.set("access-control-allow-headers", USUAL_HEADERS)
+      headers.set("access-control-allow-headers", USUAL_HEADERS)
     }
-    return response
+    return new Response(null, { status: PREFLIGHT_STATUS, headers })
   })
 }
 

@@ -6,6 +6,7 @@ import { COUNTS, LONGEST_STAY_SECONDS, NUMBERS, TEXTS } from "../../limits"
 import { checkInteger, checkText, defined, Fields, invalidField, tooMany } from "./fields"
 import { readOutputConstraint } from "./output-constraint"
 import { readSampling, type SamplingLimits } from "./sampling"
+import { readSpeculation } from "./speculation"
 
 /** How to send the answer; the engine does not need these. */
 export interface ReplyOptions {
@@ -46,6 +47,7 @@ export function readGenerationOptions(
     // Timings of a running answer need the number of cached prompt tokens.
     returnProgress: reply.stream && (reply.returnProgress || reply.timingsPerToken),
     ...readModelOptions(fields),
+    ...readSpeculation(fields),
     ...defined({
       maxTokens,
       defaultMaxTokens,
@@ -56,8 +58,17 @@ export function readGenerationOptions(
       reportsTokens: fields.boolean("return_tokens"),
       cacheSalt: readCacheSalt(fields),
       output: readOutputConstraint(fields),
+      slot: fields.integer("id_slot", NUMBERS.slot),
+      lineBreakEndsAfterMs: readLineBreakTime(fields),
+      logprobsAfterSampling: fields.boolean("post_sampling_probs") || undefined,
     }),
   }
+}
+
+/** llama.cpp's; up to 0 there is no limit. */
+function readLineBreakTime(fields: Fields): number | undefined {
+  const ms = fields.number("t_max_predict_ms", NUMBERS.milliseconds) ?? 0
+  return ms > 0 ? ms : undefined
 }
 
 /** vLLM's name, and its rule. */

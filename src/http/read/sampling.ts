@@ -2,7 +2,18 @@ import type { SamplingParameters } from "../../domain/chat"
 import { InvalidRequest } from "../../errors/request"
 import { foldSeed } from "../../lib/fold-seed"
 import { shorten } from "../../lib/text/shorten"
-import { BIAS, COUNTS, NUMBERS, type Range, SAMPLING, type SamplingRanges, SHOWN, TEXTS } from "../../limits"
+import {
+  BIAS,
+  COUNTS,
+  LLAMA_BIAS,
+  LLAMA_SAMPLING,
+  NUMBERS,
+  type Range,
+  SAMPLING,
+  type SamplingRanges,
+  SHOWN,
+  TEXTS,
+} from "../../limits"
 import {
   checkInteger,
   checkList,
@@ -19,13 +30,19 @@ import { readSeed } from "./seed"
 
 type LogitBias = SamplingParameters["logitBias"]
 
-/** The ranges of sampling fields, which differ between APIs. */
+/** The ranges of the fields that OpenAI's API has too. Those that only llama.cpp has keep llama.cpp's ranges everywhere. */
 export interface SamplingLimits {
   readonly numbers: SamplingRanges
+  /** Of biases in OpenAI's form. */
   readonly bias: Range
+  /** As in llama.cpp, take a number outside of a sampler's range for the nearest that is in it? Counts have no such rule. */
+  readonly clamps: boolean
 }
 
-const OPENAI_LIMITS: SamplingLimits = { numbers: SAMPLING, bias: BIAS }
+const OPENAI_LIMITS: SamplingLimits = { numbers: SAMPLING, bias: BIAS, clamps: false }
+
+/** For requests in llama.cpp's own words. */
+export const LLAMA_LIMITS: SamplingLimits = { numbers: LLAMA_SAMPLING, bias: LLAMA_BIAS, clamps: true }
 
 /**
  * Reads the sampling fields of OpenAI and llama.cpp.
@@ -33,13 +50,14 @@ const OPENAI_LIMITS: SamplingLimits = { numbers: SAMPLING, bias: BIAS }
  */
 export function readSampling(fields: Fields, limits = OPENAI_LIMITS): Partial<SamplingParameters> {
   const { numbers } = limits
+  const number = readerOf(fields, limits)
   const given = defined({
-    ...readCandidates(fields),
-    ...readPenalties(fields, numbers),
-    ...readMirostat(fields),
-    temperature: fields.number("temperature", numbers.temperature),
-    dynamicTemperatureRange: fields.number("dynatemp_range", numbers.dynamicTemperatureRange),
-    dynamicTemperatureExponent: fields.number("dynatemp_exponent", SAMPLING.dynamicTemperatureExponent),
+    ...readCandidates(fields, number),
+    ...readPenalties(fields, number, numbers),
+    ...readMirostat(fields, number),
+    temperature: number("temperature", numbers.temperature),
+    dynamicTemperatureRange: number("dynatemp_range", LLAMA_SAMPLING.dynamicTemperatureRange),
+    dynamicTemperatureExponent: number("dynatemp_exponent", SAMPLING.dynamicTemperatureExponent),
     seed: readSamplingSeed(fields),
     logitBias: readLogitBias(fields.unchecked("logit_bias"), limits.bias),
     ignoreEos: fields.boolean("ignore_eos"),
@@ -48,29 +66,41 @@ export function readSampling(fields: Fields, limits = OPENAI_LIMITS): Partial<Sa
   return { ...given, ...readSamplers(fields, given) }
 }
 
-/** The options that narrow down the candidates. */
-function readCandidates(fields: Fields) {
-  const topK = fields.integer("top_k", { ...SAMPLING.topK, min: -1 })
-  return {
-    // In llama.cpp both -1 and 0 mean off.
-    topK: topK === undefined ? undefined : Math.max(0, topK),
-    topP: fields.number("top_p", SAMPLING.topP),
-    minP: fields.number("min_p", SAMPLING.minP),
-    typicalP: fields.number("typical_p", SAMPLING.typicalP),
-    topNSigma: fields.number("top_n_sigma", SAMPLING.topNSigma),
-    minKeep: fields.integer("min_keep", SAMPLING.minKeep),
-    xtcProbability: fields.number("xtc_probability", SAMPLING.xtcProbability),
-    xtcThreshold: fields.number("xtc_threshold", SAMPLING.xtcThreshold),
+/** Reads a sampler's number. @throws InvalidRequest */
+type ReadNumber = (name: string, range: Range) => number | undefined
+
+function readerOf(fields: Fields, { clamps }: SamplingLimits): ReadNumber {
+  if (!clamps) return (name, range) => fields.number(name, range)
+  return (name, range) => {
+    const value = fields.unchecked(name)
+    if (typeof value !== "number") return fields.number(name, range)
+    return Math.min(range.max, Math.max(range.min, value))
   }
 }
 
-function readPenalties(fields: Fields, numbers: SamplingRanges) {
+/** The options that narrow down the candidates. */
+function readCandidates(fields: Fields, number: ReadNumber) {
+  const topK = fields.integer("top_k", { ...SAMPLING.topK, min: -SAMPLING.topK.max })
+  return {
+    // In llama.cpp everything up to 0 means off.
+    topK: topK === undefined ? undefined : Math.max(0, topK),
+    topP: number("top_p", SAMPLING.topP),
+    minP: number("min_p", SAMPLING.minP),
+    typicalP: number("typical_p", SAMPLING.typicalP),
+    topNSigma: number("top_n_sigma", SAMPLING.topNSigma),
+    minKeep: fields.integer("min_keep", SAMPLING.minKeep),
+    xtcProbability: number("xtc_probability", SAMPLING.xtcProbability),
+    xtcThreshold: number("xtc_threshold", SAMPLING.xtcThreshold),
+  }
+}
+
+function readPenalties(fields: Fields, number: ReadNumber, numbers: SamplingRanges) {
   return {
     ...readRepeatPenalty(fields),
-    presencePenalty: fields.number("presence_penalty", numbers.presencePenalty),
-    frequencyPenalty: fields.number("frequency_penalty", numbers.frequencyPenalty),
-    dryMultiplier: fields.number("dry_multiplier", SAMPLING.dryMultiplier),
-    dryBase: fields.number("dry_base", SAMPLING.dryBase),
+    presencePenalty: number("presence_penalty", numbers.presencePenalty),
+    frequencyPenalty: number("frequency_penalty", numbers.frequencyPenalty),
+    dryMultiplier: number("dry_multiplier", SAMPLING.dryMultiplier),
+    dryBase: number("dry_base", SAMPLING.dryBase),
     dryAllowedLength: fields.integer("dry_allowed_length", SAMPLING.dryAllowedLength),
     dryPenaltyLastN: fields.integer("dry_penalty_last_n", SAMPLING.dryPenaltyLastN),
     drySequenceBreakers: fields
@@ -97,14 +127,14 @@ function readRepeatPenalty(fields: Fields) {
   return { repeatPenalty: repeat ?? repetition, repeatLastN: lastN ?? (isAboutAll ? -1 : undefined) }
 }
 
-function readMirostat(fields: Fields) {
+function readMirostat(fields: Fields, number: ReadNumber) {
   const version = fields.integer("mirostat", SAMPLING.mirostat)
   const mirostat: SamplingParameters["mirostat"] | undefined =
     version === 0 || version === 1 || version === 2 ? version : undefined
   return {
     mirostat,
-    mirostatTau: fields.number("mirostat_tau", SAMPLING.mirostatTau),
-    mirostatEta: fields.number("mirostat_eta", SAMPLING.mirostatEta),
+    mirostatTau: number("mirostat_tau", SAMPLING.mirostatTau),
+    mirostatEta: number("mirostat_eta", SAMPLING.mirostatEta),
   }
 }
 
@@ -115,10 +145,12 @@ function readSamplingSeed(fields: Fields): number | null | undefined {
   return seed === -1 ? null : foldSeed(seed)
 }
 
-/** An object `{"id or text": bias}` as in OpenAI's API, or pairs `[[id or text, bias]]` as in llama.cpp. */
+/**
+ * An object `{"id or text": bias}` as in OpenAI's API, or pairs `[[id or text, bias]]` as in llama.cpp, which has no limit.
+ */
 function readLogitBias(value: unknown, range: Range): LogitBias | undefined {
   if (value === undefined) return undefined
-  const biases = isJsonObject(value) ? readBiasObject(value, range) : readBiasPairs(value, range)
+  const biases = isJsonObject(value) ? readBiasObject(value, range) : readBiasPairs(value, LLAMA_BIAS)
   const texts = biases.filter(([token]) => typeof token === "string").length
   const { maxItems } = COUNTS.biasedTexts
   if (texts > maxItems) throw tooMany("logit_bias", maxItems, "texts", texts)

@@ -27,6 +27,8 @@ export interface AnswerChoice {
   readonly finishReason: FinishReason
   /** The stop text that ended it. */
   readonly stop?: string
+  /** The number of the sequence that it was generated in, if requested. */
+  readonly slot?: number
 }
 
 /** The complete answer to one prompt. */
@@ -53,6 +55,7 @@ interface OpenChoice {
   tokens: number[] | undefined
   finishReason: FinishReason | undefined
   stop: string | undefined
+  slot: number | undefined
 }
 
 /** Limits the log probabilities kept until an answer is sent: they dominate its memory use. */
@@ -93,6 +96,7 @@ export class AnswerBuilder {
       tokens: undefined,
       finishReason: undefined,
       stop: undefined,
+      slot: undefined,
     }))
   }
 
@@ -125,10 +129,11 @@ export class AnswerBuilder {
     }
   }
 
-  #finish({ choice: index, reason, stop }: Extract<GenerationEvent, { type: "finish" }>): void {
+  #finish({ choice: index, reason, stop, slot }: Extract<GenerationEvent, { type: "finish" }>): void {
     const choice = this.#choice(index)
     choice.finishReason = reason
     choice.stop = stop
+    choice.slot = slot
   }
 
   #start(event: PartStartEvent): void {
@@ -174,7 +179,7 @@ function textsOf({ texts, reasoning, calls }: OpenChoice, part: DeltaEvent["part
 }
 
 function finished(choice: OpenChoice): AnswerChoice {
-  const { texts, reasoning, calls, logprobs, echoedTokens, tokens, finishReason, stop } = choice
+  const { texts, reasoning, calls, logprobs, echoedTokens, tokens, finishReason, stop, slot } = choice
   if (finishReason === undefined) throw new InternalError("a choice broke off before its end")
   return {
     text: texts.join(""),
@@ -187,6 +192,7 @@ function finished(choice: OpenChoice): AnswerChoice {
     ...(tokens !== undefined && { tokens }),
     finishReason,
     ...(stop !== undefined && { stop }),
+    ...(slot !== undefined && { slot }),
   }
 }
 

@@ -15,6 +15,9 @@ export interface TimingsBody {
   readonly predicted_per_second: number
   readonly queue_ms: number
   readonly load_ms: number
+  /** Guessed tokens that were checked together, and those of them that were right; absent: none. */
+  readonly draft_n?: number
+  readonly draft_n_accepted?: number
   /** How many of `cache_n` were read from disk, and how long that took; absent: none. */
   readonly cache_disk_n?: number
   readonly cache_disk_ms?: number
@@ -35,6 +38,10 @@ export function toTimingsBody(timings: Timings, cachedTokens: number, choices: n
     predicted_per_second: ratio(paidFor * 1000, timings.generationMs),
     queue_ms: timings.queueMs,
     load_ms: timings.loadMs,
+    ...(timings.drafts !== undefined && {
+      draft_n: timings.drafts.tokens,
+      draft_n_accepted: timings.drafts.accepted,
+    }),
     ...(timings.disk !== undefined && {
       cache_disk_n: timings.disk.tokens,
       cache_disk_ms: timings.disk.ms,
@@ -80,7 +87,8 @@ export class RunningTimings {
       queueMs: this.#acceptedAt - this.#startedAt,
       loadMs: 0,
       promptTokens: this.#promptTokens,
-      promptMs: (this.#firstTextAt ?? now) - this.#acceptedAt,
+      // Before its first token is evaluated, it has taken no time.
+      promptMs: this.#promptTokens === 0 ? 0 : (this.#firstTextAt ?? now) - this.#acceptedAt,
       generatedTokens: this.#generatedTokens,
       generationMs: this.#firstTextAt === undefined ? 0 : now - this.#firstTextAt,
     }

@@ -13,7 +13,9 @@ import { anthropicRequestIds } from "../anthropic/request-ids"
 import { anthropicRoutes } from "../anthropic/routes"
 import { nativeCompletionRoutes } from "../llama-server/completion"
 import { nativeEmbeddingRoutes } from "../llama-server/embeddings"
+import { nativeModelRoutes } from "../llama-server/models"
 import { promptRoutes } from "../llama-server/prompts"
+import { slotActionRoutes } from "../llama-server/slots"
 import { serverStatusRoutes } from "../llama-server/status"
 import { nativeTokenRoutes } from "../llama-server/tokens"
 import { ollamaEmbeddingRoutes } from "../ollama/embeddings"
@@ -29,7 +31,7 @@ import { toEmbeddingCall } from "../openai/embeddings/embedding-call"
 import { embeddingRoutes } from "../openai/embeddings/embeddings"
 import { rerankRoutes } from "../openai/embeddings/rerank"
 import { imageRoutes } from "../openai/images/images"
-import { modelRoutes } from "../openai/models"
+import { listModels, modelRoutes } from "../openai/models"
 import { responseRoutes } from "../openai/responses/routes"
 import { toChatCall, toRenderRequest } from "../openai/translate"
 import { auth } from "../plugins/auth"
@@ -40,6 +42,7 @@ import { hosts } from "../plugins/hosts"
 import { pages } from "../plugins/pages"
 import { requestContexts } from "../plugins/request-contexts"
 import type { Uploads } from "../read/body/uploads"
+import type { ResponseStore } from "../response-store/response-store"
 import { controlRoutes } from "../v0/control"
 import { metricsRoutes } from "../v0/metrics"
 import { statusRoutes } from "../v0/status"
@@ -56,6 +59,8 @@ export interface AppOptions {
   readonly uploads: Uploads
   /** Holds generated images. */
   readonly images: ImageFiles
+  /** Holds answers that later requests may continue. */
+  readonly responses: ResponseStore
   /** Called for every request; default: `DEFAULT_HTTP_SETTINGS`. */
   readonly settings?: CurrentSettings
   /** Changes the models on disk; absent: routes that would are refused. */
@@ -65,11 +70,16 @@ export interface AppOptions {
 }
 
 /** Routes that llama-server's clients also call without `/v1`. */
-const UNVERSIONED = ["/v1/chat/completions", "/v1/models", "/v1/audio/transcriptions"]
+const UNVERSIONED = [
+  "/v1/chat/completions",
+  "/v1/audio/transcriptions",
+  "/v1/responses",
+  "/v1/responses/input_tokens",
+]
 
 /** All routes of the server. Does not listen: see {@link listen}. */
 export function createApp({ engine, version, startedAt, log, metrics, ...options }: AppOptions) {
-  const { uploads, images } = options
+  const { uploads, images, responses } = options
   const settings = options.settings ?? (() => DEFAULT_HTTP_SETTINGS)
   const routes = new KnownRoutes(() => app.routes)
   const openAi = { engine, version, settings, uploads, images }
@@ -117,8 +127,10 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     nativeTokenRoutes(engine),
     nativeEmbeddingRoutes(openAi, (body, headers) => toEmbeddingCall(body, headers).request),
     promptRoutes(engine, (body, headers) => toChatCall(body, headers).request),
+    nativeModelRoutes(engine, () => listModels(engine)),
     serverStatusRoutes({ engine, version }),
-    responseRoutes(openAi, log),
+    responseRoutes(openAi, responses, log),
+    slotActionRoutes(engine),
     anthropicRoutes({ engine, settings, log }),
     ollamaGenerationRoutes(ollama),
     ollamaEmbeddingRoutes(ollama),

@@ -19,7 +19,7 @@ import { schemaNode, type Unenforced } from "../../grammar/schema/compile"
 import { isRecord, type Schema, wrong } from "../../grammar/schema/document"
 import { merged } from "../../grammar/schema/merge"
 import { oneOfTextsThen } from "../../grammar/trie"
-import { possible } from "../../grammar/usable"
+import { possible, usable } from "../../grammar/usable"
 import type { ControlToken } from "./control-tokens"
 import { rulesInString } from "./grammar/in-string"
 import { MarkerNodes } from "./grammar/marker-nodes"
@@ -199,9 +199,9 @@ class ToolGrammarWriter {
   #schema(tool: Tool, index: number, rules: Rules, notation: Notation): GrammarNode {
     const place = `tools[${index}].function.parameters`
     try {
-      const { node, unenforced } = schemaNode(asObject(tool.parameters), rules, notation)
+      const { node, unenforced, places } = schemaNode(asObject(tool.parameters), rules, notation)
       // The check of the whole grammar could not say which tool it is about.
-      possible(rules.part(node), "schema")
+      usable(rules.part(node), "schema", places)
       const [first] = unenforced
       if (tool.isStrict && first !== undefined)
         throw new InvalidRequest(

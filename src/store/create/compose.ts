@@ -23,6 +23,7 @@ export function instructionsOf<T extends Instruction["type"]>(
 const WITHOUT_EFFECT: Readonly<Record<string, string>> = {
   num_keep: "a prompt that is too long is refused, not truncated",
   num_batch: "the batch size adapts to the machine",
+  draft_p_min: "how many tokens are guessed is decided by what pays off",
   main_gpu: "--device and models.NAME.devices select the devices",
 }
 
@@ -34,16 +35,9 @@ export function checkInstructions(instructions: readonly Instruction[], faults: 
   for (const instruction of instructions) {
     const { line } = instruction
     switch (instruction.type) {
-      case "draft":
-        faults.unsupported(line, "DRAFT is not supported yet")
-        break
       case "renderer":
       case "parser":
         faults.unsupported(line, `${instruction.type.toUpperCase()} is not supported yet; a TEMPLATE is`)
-        break
-      case "parameter":
-        if (instruction.name.startsWith("draft_"))
-          faults.unsupported(line, `the parameter '${instruction.name}' is not supported yet`)
         break
       case "template":
         checkTemplate(instruction, faults)
@@ -65,6 +59,7 @@ export function checkInstructionsOfKind(
       case "system":
       case "message":
       case "adapter":
+      case "draft":
         faults.wrong(
           instruction.line,
           `${instruction.type.toUpperCase()} has no effect on ${KINDS[kind].noun}`,

@@ -20,6 +20,7 @@ import { Faults } from "./faults"
 import {
   architectureOf,
   findAdapter,
+  findDraft,
   findSources,
   type FoundSource,
   type ModelSource,
@@ -130,9 +131,12 @@ async function gatherParts(request: CreateRequest, faults: Faults): Promise<Part
   // Checked first: nothing is downloaded for a wrong one.
   const adapterLine = instructionsOf(modelfile.instructions, "adapter").at(-1)
   const adapter = adapterLine && (await findAdapter(adapterLine, finder))
+  const draftLine = instructionsOf(modelfile.instructions, "draft").at(-1)
+  const draft = draftLine && (await findDraft(draftLine, finder))
   const sources = await findSources(instructionsOf(modelfile.instructions, "from"), finder)
   if (sources === undefined) return undefined
-  const parts = joinSources(sources, faults)
+  const joined = joinSources(sources, faults)
+  const parts = joined && draft ? { ...joined, files: [...joined.files, draft] } : joined
   if (parts === undefined || adapterLine === undefined || adapter === undefined) return parts
   await checkArchitecture(adapterLine, adapter.architecture, weightsOf(parts, store), faults)
   const { architecture: _, ...file } = adapter
@@ -196,7 +200,7 @@ function projectorWarnings({
   return [{ message: "the projector is kept, but images in chats are not supported yet" }]
 }
 
-/** Files kept from the base; a new adapter or projector replaces an old one. */
+/** Files kept from the base; a new adapter, draft or projector replaces an old one. */
 function keptFiles({ base, files }: Parts): readonly ManifestFile[] {
   return (base?.manifest.files ?? []).filter(
     ({ role }) => role === "file" || !files.some((file) => file.role === role),

@@ -16,11 +16,10 @@ export function modelfileOf(
   pathOf: (digest: Digest) => string,
 ): string {
   if (manifest === undefined) return printModelfile([{ type: "from", value: path }])
-  const { renderer, parser, files } = manifest
+  const { renderer, parser } = manifest
   const notes = [
     ...(renderer === undefined ? [] : [`RENDERER ${renderer}`]),
     ...(parser === undefined ? [] : [`PARSER ${parser}`]),
-    ...files.filter(({ role }) => role === "draft").map(({ digest }) => `DRAFT ${pathOf(digest)}`),
   ]
   const comments = notes.map((note) => `# not supported yet: ${note.replace(/\s+/g, " ")}\n`)
   return comments.join("") + printModelfile(instructionsOf(manifest, path, pathOf))
@@ -40,6 +39,7 @@ function instructionsOf(
     { type: "from", value: path },
     ...pathsOf("projector").map((value) => ({ type: "from", value }) as const),
     ...pathsOf("adapter").map((value) => ({ type: "adapter", value }) as const),
+    ...pathsOf("draft").map((value) => ({ type: "draft", value }) as const),
     ...(ownTemplate === undefined ? [] : [{ type: "template", value: ownTemplate } as const]),
     ...(system === undefined ? [] : [{ type: "system", value: system } as const]),
     ...parametersOf(manifest).flatMap(([name, value]) => parameterLines(name, value)),
@@ -60,7 +60,7 @@ function parameterLines(name: string, value: ManifestParameter): readonly Instru
   const rule = Object.hasOwn(modelfileParameters, name) ? modelfileParameters[name] : undefined
   const values: readonly ParameterValue[] = isList(value) ? value : [value]
   return values
-    .filter((each) => rule?.parse(String(each)) !== undefined && !name.startsWith("draft_"))
+    .filter((each) => rule?.parse(String(each)) !== undefined)
     .map((each) => ({ type: "parameter", name, value: each }))
 }
 

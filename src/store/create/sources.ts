@@ -174,6 +174,30 @@ export async function findAdapter(
   }
 }
 
+/** The file of a DRAFT: a path, or a model that is there. `undefined`: a fault says why not. */
+export async function findDraft(
+  { line, value }: Reference,
+  { store, folder, faults }: SourceFinder,
+): Promise<SourceFile | undefined> {
+  const wrong = (reason: string) => void faults.wrong(line, `DRAFT ${value}: ${reason}`)
+  const local = await resolvePath(value, folder)
+  const stats = await stat(local).catch((error: unknown) => new FileFailed("read", local, error))
+  if (stats instanceof FileFailed && isPath(value)) return wrong(stats.message)
+  try {
+    const isFile = !(stats instanceof FileFailed) && stats.isFile()
+    const path = isFile ? local : (await store.resolve(value)).path
+    const kind = await kindOfFile(path)
+    if (kind === undefined) return wrong("it is not a GGUF file")
+    const { paths } = modelOfFile(path)
+    if (kind.type === "adapter" || !isModel({ kind, paths })) return wrong("it is not a text model")
+    if (paths.length > 1) return wrong("a draft model in several files is not supported")
+    await readWeights(paths)
+    return { name: nameOfFile(path, "draft"), role: "draft", path }
+  } catch (error) {
+    return wrong(faultOf(error))
+  }
+}
+
 /** The architecture of a text model's weights. */
 export async function architectureOf(path: string): Promise<string | undefined> {
   return (await kindOfFile(path))?.architecture

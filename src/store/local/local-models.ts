@@ -12,7 +12,7 @@ import type { Logger } from "../../log/logger"
 import { FolderListings } from "./folder-listings"
 import type { MediaFiles } from "./media-file"
 import { ggufModelKind, isModel, type ModelFiles } from "./model-file"
-import { type FoundModel, modelOfFile, modelOfMedia, scanModelsFolder } from "./scan"
+import { type FoundModel, modelOfFile, modelOfMedia, NamedFiles, scanModelsFolder } from "./scan"
 
 /** A model used in place. */
 export interface LocalModel {
@@ -39,6 +39,7 @@ export class LocalModels {
   /** Reasons already logged. */
   readonly #reported = new Set<string>()
   readonly #listings = new FolderListings()
+  readonly #namedFiles = new NamedFiles()
   /** By name; they take precedence over files of the same name in the folder. */
   readonly #added = new Map<string, FoundModel>()
 
@@ -116,7 +117,13 @@ export class LocalModels {
       this.#reported.add(reason)
       this.#log?.warn("models directory too large", { path: this.#modelsFolder, reason })
     }
-    const inFolder = await scanModelsFolder(this.#modelsFolder, this.#listings, isMedia, tooMany)
+    const inFolder = await scanModelsFolder(
+      this.#modelsFolder,
+      this.#listings,
+      isMedia,
+      tooMany,
+      this.#namedFiles,
+    )
     const others = inFolder.filter(({ name }) => !this.#added.has(name))
     // Of files that differ only in extension, the extension known to every program comes first.
     const isUsual = ({ path }: FoundModel) => path.endsWith(".gguf")

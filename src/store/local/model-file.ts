@@ -4,6 +4,7 @@ import { FileFailed } from "../../errors/store"
 import { describeGguf, type GgufDescription, TOKENS_KEY, vectorUse } from "../../formats/gguf/metadata"
 import { type GgufKind, peekGgufKind, readGgufHeader } from "../../formats/gguf/read"
 import { splitProblem } from "../../formats/gguf/split"
+import { breathe } from "../../lib/async/breathe"
 import type { GgufHeader } from "../../formats/gguf/types"
 import type { CacheTable, MetadataCache } from "../metadata-cache"
 import { idOf, readSamples, stateOf } from "./file-version"
@@ -28,6 +29,7 @@ type FileRecord = Pick<ModelFile, "id" | "kind">
 export class ModelFiles {
   readonly #files: CacheTable<FileRecord>
   readonly #descriptions: CacheTable<GgufDescription>
+  #lastRead: Promise<void> = Promise.resolve()
 
   constructor(cache: MetadataCache) {
     this.#files = cache.table("gguf-files")
@@ -54,9 +56,14 @@ export class ModelFiles {
     const { stamp } = await stateOf(model.paths)
     const known = this.#descriptions.get(model.path, stamp)
     if (known !== undefined) return known
-    const description = await readDescription(model)
-    this.#descriptions.set(model.path, stamp, description)
-    return description
+    // One after another, with turns for others in between: a header with a large vocabulary takes 20 ms.
+    const description = this.#lastRead.then(breathe).then(() => readDescription(model))
+    this.#lastRead = description.then(
+      () => {},
+      () => {},
+    )
+    this.#descriptions.set(model.path, stamp, await description)
+    return await description
   }
 }
 

@@ -24,19 +24,53 @@ const SINGLE_FILE = /\.(onnx|safetensors)$/i
 /** Deep enough for publisher/repository/quantisation, and a bound for circular links. */
 const MAX_DEPTH = 5
 
+/** What files are by their names, by path of the folder: working it out again takes longer than asking the disk. */
+export class NamedFiles {
+  readonly #folders = new Map<string, Map<string, NamedFile>>()
+
+  /** The files of a folder that has these entries now. */
+  of(folder: string, entries: readonly FolderEntry[]): readonly NamedFile[] {
+    const known = this.#folders.get(folder)
+    const files = new Map<string, NamedFile>()
+    for (const { name } of entries) files.set(name, known?.get(name) ?? namedFile(folder, name))
+    this.#folders.delete(folder)
+    this.#folders.set(folder, files)
+    const [oldest] = this.#folders.keys()
+    if (this.#folders.size > FOLDERS_REMEMBERED && oldest !== undefined) this.#folders.delete(oldest)
+    return entries.flatMap(({ name }) => files.get(name) ?? [])
+  }
+}
+
+/** Each has few files where there are many. */
+const FOLDERS_REMEMBERED = 1024
+
+/** A file or folder, and the model that it can be. */
+interface NamedFile {
+  readonly path: string
+  /** Whatever lies next to it. */
+  readonly model: FoundModel | undefined
+}
+
+function namedFile(folder: string, name: string): NamedFile {
+  const path = join(folder, name)
+  return { path, model: modelInFile(path, false) }
+}
+
 /**
  * Finds every model file in a folder and below, except hidden files and the store's own. Unreadable and missing
  * folders count as empty.
  * @param isMedia whether the files of a folder form one model that is not a text model
  * @param tooMany called with the reason where the scan is incomplete
+ * @param files remembered from one scan to the next
  */
 export async function scanModelsFolder(
   folder: string,
   listings: FolderListings,
   isMedia: (found: FoundModel) => Promise<boolean>,
   tooMany: (reason: string) => void,
+  files = new NamedFiles(),
 ): Promise<FoundModel[]> {
-  const scan: Scan = { found: [], listings, isMedia, visited: new Set(), entries: 0 }
+  const scan: Scan = { found: [], listings, isMedia, visited: new Set(), entries: 0, files }
   await scanInto(scan, folder, "", MAX_DEPTH)
   const { models, entries } = MODELS_FOLDER
   if (scan.entries > entries)
@@ -66,6 +100,7 @@ interface Scan {
   /** The number of entries examined. */
   entries: number
   readonly isMedia: (found: FoundModel) => Promise<boolean>
+  readonly files: NamedFiles
 }
 
 async function scanInto(scan: Scan, folder: string, prefix: string, depth: number): Promise<void> {
@@ -79,17 +114,19 @@ async function scanInto(scan: Scan, folder: string, prefix: string, depth: numbe
   }
   // Computed once for all of them: a folder may have thousands.
   const isDescribed = hasDescription(entries)
-  for (const { name, kind } of entries) {
+  const files = scan.files.of(folder, entries)
+  for (const [index, { name, kind }] of entries.entries()) {
     scan.entries++
     if (scan.entries > MODELS_FOLDER.entries || scan.found.length > MODELS_FOLDER.models) return
     if (prefix === "" && RESERVED_NAMES.has(name)) continue
-    const path = join(folder, name)
+    const file = files[index]
+    if (file === undefined) continue
     if (kind === "folder") {
-      if (depth > 1) await scanInto(scan, path, `${prefix}${name}/`, depth - 1)
+      if (depth > 1) await scanInto(scan, file.path, `${prefix}${name}/`, depth - 1)
       continue
     }
     // A file that cannot be examined is judged by its name; using it reports why.
-    const model = modelInFile(path, isDescribed({ name, kind }))
+    const model = isDescribed({ name, kind }) ? modelInFile(file.path, true) : file.model
     if (model !== undefined) scan.found.push({ ...model, name: prefix + model.name })
   }
 }

@@ -24,6 +24,8 @@ export interface PreparedTexts {
   readonly texts: readonly Int32Array[]
   /** Absent: all. */
   readonly dimensions?: number
+  /** See {@link EmbeddingRequest.norm}. */
+  readonly norm?: number
   readonly queueMs: number
   readonly loadMs: number
   /** When the worker got it; `performance.now()`. */
@@ -142,7 +144,7 @@ export class EmbedLoop {
       if (request === undefined || !this.#requests.includes(request)) continue // it was cancelled
       const own = sequences.map((sequence) => {
         const vector = vectors[sequence] ?? new Float32Array(0)
-        return areScores ? vector : normalized(vector, request.dimensions)
+        return areScores ? vector : normalized(vector, request)
       })
       this.#outbox.event(request.id, {
         type: "vectors",

@@ -35,8 +35,12 @@ export class Embedder {
       const decoded = decodeRequest(request)
       const texts = await preparer.prepare(decoded, () => this.#preparing.has(id))
       if (!this.#preparing.delete(id)) return
-      const { dimensions } = decoded.kind === "embedding" ? decoded : {}
-      loop.submit({ id, texts, queueMs, loadMs, startedAt, ...(dimensions !== undefined && { dimensions }) })
+      const { dimensions, norm } = decoded.kind === "embedding" ? decoded : {}
+      loop.submit({
+        ...{ id, texts, queueMs, loadMs, startedAt },
+        ...(dimensions !== undefined && { dimensions }),
+        ...(norm !== undefined && { norm }),
+      })
       onWork()
     } catch (error) {
       if (!this.#preparing.delete(id)) return

@@ -138,6 +138,7 @@ class EmbeddingWorker {
         this.#embedder.cancel(message.id)
         return this.#outbox.flush()
       case "render":
+      case "slot":
         return // text workers only
       case "tokens":
         return void this.#tell(message)

@@ -37,17 +37,17 @@ export class PrefillBudget {
     this.#most = most
   }
 
-  /** Prompt tokens for the next step, next to `streams` generating sequences. */
-  tokens(streams: number): number {
+  /** Prompt tokens for the next step, next to `streams` generating sequences with `guesses` more tokens. */
+  tokens(streams: number, guesses = 0): number {
     const tokenMs = this.#tokenMs
-    if (tokenMs === undefined) return Math.min(FIRST_TOKENS, this.#most)
+    if (tokenMs === undefined) return Math.min(FIRST_TOKENS, this.#most - guesses)
     const decodeMs = this.#decodeTime(streams)
     const within = (stepMs: number): number => Math.floor((stepMs - decodeMs) / tokenMs)
     const tokens =
       streams === 0
         ? within(IDLE_STEP_MS)
         : Math.max(within(STREAMING_STEP_MS), Math.min(ENOUGH_TOKENS, within(LONGEST_STEP_MS)))
-    return Math.max(LEAST_TOKENS, Math.min(tokens, this.#most - streams))
+    return Math.max(LEAST_TOKENS, Math.min(tokens, this.#most - streams - guesses))
   }
 
   /** Updates the estimates with a step that took `ms`. */

@@ -6,6 +6,13 @@ import type { StepOutbox } from "./output/step-outbox"
 import type { RunningRequest } from "./request"
 import type { Sequence } from "./sequence"
 
+/** How an answer ended, and the number of the slot that it was generated in. */
+interface Ending {
+  readonly reason: FinishReason
+  readonly stop: string | undefined
+  readonly slot: number | undefined
+}
+
 /** Turns what happens to requests into events of the next message. */
 export class Emitter {
   readonly #outbox: StepOutbox
@@ -72,13 +79,14 @@ export class Emitter {
     })
   }
 
-  finish({ request, choice, generated }: Sequence, reason: FinishReason, stop: string | undefined): void {
+  finish({ request, choice, generated }: Sequence, { reason, stop, slot }: Ending): void {
     this.#outbox.event(request.id, {
       type: "finish",
       choice,
       reason,
       ...(stop !== undefined && { stop }),
       completionTokens: generated,
+      ...(request.prepared.slot !== undefined && slot !== undefined && { slot }),
     })
   }
 

@@ -27,6 +27,8 @@ import { FRAME_START, LOAD_MARK } from "../../protocol/messages"
 import { describePart } from "../attached-parts"
 import { threadCount, usableCores } from "../cores"
 import { KvCache } from "./cache/kv-cache"
+import { DraftModel } from "./draft/draft-model"
+import { describeSpeculation } from "./draft/settings"
 import { ContextFactory } from "./growth/context-factory"
 import { measureFootprint, programPages } from "./footprint"
 import { ropeOf } from "./rope"
@@ -39,6 +41,8 @@ export interface LoadedText {
   readonly model: Model
   readonly context: Context
   readonly cache: KvCache
+  /** Guesses its tokens; absent: no model does. */
+  readonly draft: DraftModel | undefined
   /** Makes the contexts that replace the first one. */
   readonly contexts: ContextFactory
   /** The memory that the model takes with a KV cache of so many bytes. */
@@ -98,7 +102,10 @@ export function loadText(
     },
   })
   const context = makeContext(contexts, source.name, kv)
-  const modelBytes = adapters.reduce((sum, { sizeBytes }) => sum + sizeBytes, model.sizeBytes)
+  const cache = new KvCache(context, model)
+  const draft = DraftModel.load(library, model, source.name, source.parts, settings, threads.decode)
+  const partBytes = adapters.reduce((sum, { sizeBytes }) => sum + sizeBytes, draft?.model.sizeBytes ?? 0)
+  const modelBytes = model.sizeBytes + partBytes
   const offloadedShare = gpuLayers / (model.layers + 1)
   const before = onGpu ? gpus : []
   const footprintWith = (kvBytes: number): MemoryFootprint => {
@@ -113,7 +120,8 @@ export function loadText(
   return {
     model,
     context,
-    cache: new KvCache(context, model),
+    cache,
+    draft,
     contexts,
     footprintWith,
     footprintOf: (bytes) => ({
@@ -146,6 +154,7 @@ export function loadText(
       prefillThreads: threads.prefill,
       vocabularySize: model.vocabulary.size,
       fillInTheMiddle: model.vocabulary.fillInTheMiddle !== undefined,
+      speculation: describeSpeculation(settings, cache.traits, draft !== undefined),
     },
   }
 }

@@ -1,3 +1,4 @@
+import type { FinishReason } from "../../domain/chat"
 import type { StepUsage } from "../../domain/loaded-model"
 import { asXllmError } from "../../errors/base"
 import { NotNumbers } from "../../errors/engine"
@@ -9,6 +10,8 @@ import { DemandMeter } from "./growth/demand"
 import { SlotAllocator } from "./cache/slot-allocator"
 import { planSlotSwap } from "./cache/slots"
 import { Emitter } from "./emitter"
+import { CheckedDraft } from "./draft/checked-draft"
+import type { DraftRoom, Speculation } from "./draft/speculation"
 import { positionOf } from "./prompt/cells"
 import { OpenRequests } from "./open-requests"
 import type { AnswerPiece } from "./output/answer-output"
@@ -18,7 +21,7 @@ import { Recovery } from "./recovery"
 import type { RunningRequest } from "./request"
 import type { Runtime } from "./runtime"
 import { TokenSampler } from "./sampling/token-sampler"
-import { OVERDRAFT, planStep, type StepPlan } from "./scheduler"
+import { outputsBeside, OVERDRAFT, planStep, type StepPlan } from "./scheduler"
 import type { Sequence } from "./sequence"
 import { fillBatch, type LogitsRow } from "./step-batch"
 
@@ -32,6 +35,8 @@ export interface TextLoopParts {
   readonly runtime: Runtime
   readonly outbox: StepOutbox
   readonly growth: PoolGrowth
+  /** Guesses tokens that are checked together; absent: each token is computed alone. */
+  readonly speculation?: Speculation | undefined
   /** The error of a conversation that there is no memory for. */
   readonly outOfMemory: (tokens: number) => XllmError
   /** The maximum number of sequences, of which the context may have fewer at first. */
@@ -74,6 +79,7 @@ export class TextLoop {
   readonly #budget: PrefillBudget
   readonly #sampler: TokenSampler
   readonly #allocator: SlotAllocator
+  readonly #speculation: Speculation | undefined
   #stepsWithGaps = 0
 
   constructor(parts: TextLoopParts) {
@@ -92,6 +98,7 @@ export class TextLoop {
     this.#budget = new PrefillBudget(Math.floor(batchTokens / (1 + OVERDRAFT)))
     this.#sampler = new TokenSampler(runtime, model, contextLength)
     this.#allocator = new SlotAllocator(runtime)
+    this.#speculation = parts.speculation
   }
 
   /** Is there work to do? */
@@ -135,7 +142,9 @@ export class TextLoop {
    * @throws ContextLost
    */
   rest(): void {
-    if (!this.busy) this.#growth.shrink()
+    if (this.busy) return
+    this.#growth.shrink()
+    this.#speculation?.rest()
   }
 
   /**
@@ -227,7 +236,21 @@ export class TextLoop {
     const suspect = running.findLast((sequence) => sequence.suspect)
     const runnable = suspect === undefined ? running : [suspect]
     const streams = runnable.filter((sequence) => sequence.generating).length
-    return planStep(runnable, this.#budget.tokens(streams), this.#mostOutputs)
+    const guesses = this.#speculation?.plan(runnable, () => this.#draftRoom(runnable, streams)) ?? 0
+    return planStep(runnable, this.#budget.tokens(streams, guesses), this.#mostOutputs)
+  }
+
+  #draftRoom(runnable: readonly Sequence[], streams: number): DraftRoom {
+    const { layout, cellsPerSequence } = this.#runtime.cache
+    const prompts = runnable.reduce((sum, each) => sum + (each.generating ? 0 : each.remaining), 0)
+    const isScored = runnable.some(({ scoresPrompt }) => scoresPrompt)
+    return {
+      promptTokens: Math.min(prompts, this.#budget.tokens(streams)),
+      // A prompt whose every token is scored takes all outputs that are left.
+      outputs: isScored ? 0 : outputsBeside(runnable, this.#mostOutputs),
+      isSplit: layout === "split",
+      cells: Math.min(cellsPerSequence, this.#contextLength),
+    }
   }
 
   // ----------------------------------------------------------------------------------------------------- run
@@ -237,13 +260,17 @@ export class TextLoop {
     const startedAt = this.#now()
     const result = this.#runtime.context.decode(this.#batch)
     this.#outbox.counters.decodeCalls++
-    if (result === "no-room") return this.#recovery.makeSpace(plan.work)
+    if (result === "no-room")
+      return plan.draftTokens > 0 ? this.#speculation?.pause() : this.#recovery.makeSpace(plan.work)
     if (result === "failed") return this.#recovery.isolate(plan.work)
     this.#advance(plan)
     this.#outbox.used(this.#usageOf(plan))
-    this.#budget.observe(plan.decodeCount, plan.promptTokens, this.#now() - startedAt)
+    const isUsual = plan.draftTokens === 0
+    if (isUsual) this.#budget.observe(plan.decodeCount, plan.promptTokens, this.#now() - startedAt)
     for (const { sequence } of plan.work) this.#emit.progress(sequence)
+    const drafts = isUsual ? undefined : plan.work.flatMap(({ sequence }) => CheckedDraft.of(sequence) ?? [])
     this.#takeAll(rows)
+    for (const draft of drafts ?? []) draft.settle(this.#runtime.cache, this.#outbox.counters)
   }
 
   #advance(plan: StepPlan<Sequence>): void {
@@ -272,7 +299,7 @@ export class TextLoop {
   #takeAll(rows: readonly LogitsRow[]): void {
     const broken = new Set<Sequence>()
     for (const row of rows) {
-      if (row.sequence.finished) continue
+      if (row.sequence.finished || !this.#isReached(row)) continue
       try {
         this.#take(row)
       } catch (error) {
@@ -283,28 +310,39 @@ export class TextLoop {
     if (broken.size > 0) this.#recovery.findCulprits(broken)
   }
 
+  /** Were all guesses before this token right? */
+  #isReached({ sequence: { tokens, draft }, cell, index }: LogitsRow): boolean {
+    if (draft.length === 0) return true
+    return cell === tokens.length - 1 && this.#batch.tokens[index] === tokens[cell]
+  }
+
   #take({ sequence, cell, index }: LogitsRow): void {
     const { prepared } = sequence.request
     if (cell < sequence.tokens.length - 1) return this.#scorePrompt(sequence, cell, index)
     const choice = prepared.maxTokens === 0 ? undefined : this.#sampler.sample(sequence, index)
     sequence.suspect = false
     if (sequence.generated === 0) this.#promptDone(sequence)
-    if (choice === undefined) return this.#requests.finish(sequence, "length")
+    if (choice === undefined) return this.#finish(sequence, "length")
     const { token, logprob } = choice
     this.#outbox.counters.tokensGenerated++
     const isStop = prepared.stopTokens.includes(token)
     if (this.#sampler.endsGeneration(token) || (isStop && !prepared.keepsStop)) {
       sequence.acceptEnd(token)
-      return this.#requests.finish(sequence, "stop")
+      return this.#finish(sequence, "stop")
     }
     const piece = sequence.accept(token, this.#shownBytes(sequence, token), logprob)
     if (piece !== undefined) this.#emit.parts(sequence, piece.events)
-    if (piece?.stop !== undefined) return this.#requests.finish(sequence, "stop", piece.stop)
-    if (isStop) return this.#requests.finish(sequence, "stop")
+    if (piece?.stop !== undefined) return this.#finish(sequence, "stop", piece.stop)
+    if (isStop) return this.#finish(sequence, "stop")
     if (piece !== undefined && (piece.isOver || this.#endsAtLineBreak(sequence, piece)))
-      return this.#requests.finish(sequence, "length")
+      return this.#finish(sequence, "length")
     const limit = sequence.limitReached(this.#contextLength)
-    if (limit !== undefined) this.#requests.finish(sequence, limit)
+    if (limit !== undefined) this.#finish(sequence, limit)
+  }
+
+  #finish(sequence: Sequence, reason: FinishReason, stop?: string): void {
+    this.#speculation?.ended(sequence)
+    this.#requests.finish(sequence, reason, stop)
   }
 
   /** Has the piece a line break, and has the answer taken as long as its request allows? */

@@ -65,10 +65,14 @@ export class OpenRequests {
 
   /** Ends a choice, and its request after the last one. */
   finish(sequence: Sequence, reason: FinishReason, stop?: string): void {
-    const { request } = sequence
+    const { request, slot } = sequence
     this.#emit.parts(sequence, sequence.endOfAnswer())
     this.#retire(sequence)
-    this.#emit.finish(sequence, reason === "stop" && sequence.hasCalls ? "tool_calls" : reason, stop)
+    this.#emit.finish(sequence, {
+      reason: reason === "stop" && sequence.hasCalls ? "tool_calls" : reason,
+      stop,
+      slot: slot?.number,
+    })
     if (!request.finished) return
     this.#emit.done(request)
     this.#forget(request)

@@ -28,6 +28,9 @@ export class RunningRequest implements Disposable {
   readonly tools: readonly Tool[]
   cachedTokens = 0
   promptTokensEvaluated = 0
+  /** Guessed tokens that were checked, and those of them that were right. */
+  drafted = 0
+  accepted = 0
   /** What was read from disk. */
   disk: Timings["disk"]
   readonly #queueMs: number
@@ -81,6 +84,9 @@ export class RunningRequest implements Disposable {
       completionTokens: this.#generated(),
       cachedTokens: this.cachedTokens,
       ...(this.prepared.answer?.reasoning !== undefined && { reasoningTokens: this.#reasoningTokens() }),
+      ...(this.prepared.prediction !== undefined && {
+        prediction: this.#predicted(this.prepared.prediction),
+      }),
     }
   }
 
@@ -93,6 +99,7 @@ export class RunningRequest implements Disposable {
       promptMs: promptDoneAt - this.#startedAt,
       generatedTokens: this.#generated(),
       generationMs: this.generationMs(now),
+      ...(this.drafted > 0 && { drafts: { tokens: this.drafted, accepted: this.accepted } }),
       ...(this.disk !== undefined && { disk: this.disk }),
     }
   }
@@ -104,6 +111,11 @@ export class RunningRequest implements Disposable {
 
   #reasoningTokens(): number {
     return this.sequences.reduce((sum, sequence) => sum + sequence.reasoningTokens, 0)
+  }
+
+  #predicted({ length }: Int32Array): NonNullable<Usage["prediction"]> {
+    const accepted = this.sequences.reduce((sum, { stream }) => sum + (stream?.predicted ?? 0), 0)
+    return { accepted, rejected: Math.max(0, length * this.sequences.length - accepted) }
   }
 
   #generated(): number {

@@ -1,13 +1,15 @@
 /** When nothing has run for so long, memory is given back; ms. */
-const IDLE_MS = 60_000
+const REST_MS = 60_000
 
 /** Calls `rest` once nothing has run for a while. */
 export class RestTimer {
   readonly #rest: () => void
+  readonly #afterMs: number
   #timer: ReturnType<typeof setTimeout> | undefined
 
-  constructor(rest: () => void) {
+  constructor(rest: () => void, afterMs = REST_MS) {
     this.#rest = rest
+    this.#afterMs = afterMs
   }
 
   /** Work begins. */
@@ -19,6 +21,6 @@ export class RestTimer {
   /** Work has ended. */
   start(): void {
     this.stop()
-    this.#timer = setTimeout(this.#rest, IDLE_MS)
+    this.#timer = setTimeout(this.#rest, this.#afterMs)
   }
 }

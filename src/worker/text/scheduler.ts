@@ -6,6 +6,8 @@ export interface Runnable {
   readonly mostTokens?: number
   /** The prompt is complete, so it gets a token every step. */
   readonly generating: boolean
+  /** Guessed tokens that are checked together with its next one; absent: none. */
+  readonly draft?: ArrayLike<number>
   /** Steps since it was given its slot. */
   readonly waitedSteps: number
   /** Wants logits for all its tokens, not only for the last. */
@@ -24,6 +26,8 @@ export interface StepPlan<T> {
   readonly work: readonly Work<T>[]
   /** Number of generating sequences. */
   readonly decodeCount: number
+  /** Number of guessed tokens in `work`. */
+  readonly draftTokens: number
   /** Number of prompt tokens in `work`. */
   readonly promptTokens: number
 }
@@ -37,7 +41,7 @@ const AGEING_TOKENS = 64
 export const OVERDRAFT = 1 / 8
 
 /**
- * Gives every generating sequence its token, and the rest of the budget to prompts one after another,
+ * Gives every generating sequence its token and those of its draft, and the rest of the budget to prompts one after another,
  * shortest remaining first, so that first tokens come as early as possible.
  * `budget`: prompt tokens; the last prompt may exceed it slightly.
  * `mostOutputs`: maximum tokens with logits, at least one per sequence; llama.cpp aborts the process beyond
@@ -49,10 +53,16 @@ export function planStep<T extends Runnable>(
   mostOutputs: number,
 ): StepPlan<T> {
   const work: Work<T>[] = []
-  for (const sequence of sequences) if (sequence.generating) work.push({ sequence, tokens: 1, outputs: 1 })
+  let draftTokens = 0
+  for (const sequence of sequences) {
+    if (!sequence.generating) continue
+    const tokens = 1 + (sequence.draft?.length ?? 0)
+    work.push({ sequence, tokens, outputs: tokens })
+    draftTokens += tokens - 1
+  }
   const streams = work.length
   let left = budget
-  let outputs = mostOutputs - sequences.filter(({ scoresPrompt }) => !scoresPrompt).length
+  let outputs = outputsBeside(sequences, mostOutputs) - draftTokens
   for (const sequence of inOrderOfPrefill(sequences)) {
     if (left <= 0) break
     const { remaining, mostTokens = remaining } = sequence
@@ -65,7 +75,12 @@ export function planStep<T extends Runnable>(
     left -= tokens
     if (isScored) outputs -= tokens
   }
-  return { work, decodeCount: streams, promptTokens: budget - left }
+  return { work, decodeCount: streams, draftTokens, promptTokens: budget - left }
+}
+
+/** The outputs of a step beyond one for each sequence. */
+export function outputsBeside(sequences: readonly Runnable[], mostOutputs: number): number {
+  return mostOutputs - sequences.filter(({ scoresPrompt }) => !scoresPrompt).length
 }
 
 function inOrderOfPrefill<T extends Runnable>(sequences: readonly T[]): T[] {

@@ -1,6 +1,7 @@
 import type { FinishReason, TokenLogprob } from "../../domain/chat"
 import type { ReadPrompt } from "./cache/disk/saved-prompts"
 import type { CacheablePrompt, Slot } from "./cache/slots"
+import { NO_DRAFT, type DraftStream } from "./draft/stream"
 import { answerOutputOf } from "./output/answer-reading"
 import type { AnswerOutput, AnswerPiece, PartEvent } from "./output/answer-output"
 import type { PlacedMedia } from "./prompt/cells"
@@ -31,6 +32,12 @@ export class Sequence implements Runnable, CacheablePrompt {
   starvedAt: number | undefined
   generated = 0
   finished = false
+  /** The guessed tokens that its next step checks. */
+  draft: readonly number[] = NO_DRAFT
+  /** What guesses its tokens; undefined: nothing, or not yet. */
+  stream: DraftStream | undefined
+  /** Is it known whether its tokens are to be guessed? */
+  isFollowed = false
   readonly #answer: AnswerOutput
   /** Generated tokens not yet reported; undefined if the request does not want them. */
   #unreportedIds: number[] | undefined

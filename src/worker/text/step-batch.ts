@@ -27,7 +27,8 @@ export function fillBatch(batch: Batch, work: readonly Work<Sequence>[]): Logits
     const offset = positionOf(sequence.media, slot.length) - slot.length
     for (let cell = slot.length; cell < end; cell++) {
       const wanted = cell >= end - outputs
-      const index = batch.add(sequence.tokens[cell] ?? 0, cell + offset, slot.id, wanted)
+      const token = sequence.tokens[cell] ?? sequence.draft[cell - sequence.tokens.length] ?? 0
+      const index = batch.add(token, cell + offset, slot.id, wanted)
       if (wanted) rows.push({ sequence, cell, index })
     }
   }

@@ -3,11 +3,12 @@ import { join } from "node:path"
 import type { AttachedPart } from "../../domain/attached-parts"
 import { isVectorKind, type VectorRequest } from "../../domain/tasks"
 import { asXllmError, InternalError } from "../../errors/base"
-import type { KvPlan } from "../../domain/settings"
+import type { KvPlan, TextModelSettings } from "../../domain/settings"
 import { KvCacheLost } from "../../errors/engine"
 import { PromptFolder } from "../../kv-disk/folder"
 import { NativeGrammar } from "../../llama/grammar"
 import { type Library, LLAMA_BUILD } from "../../llama/library"
+import type { Vocabulary } from "../../llama/vocabulary"
 import { systemMemory } from "../../lib/system/system-memory"
 import { locateLlama } from "../../native/llama-files"
 import { FRAME_START, type FromTextWorker, type ToTextWorker, type ToWorker } from "../../protocol/messages"
@@ -21,7 +22,12 @@ import { endWithParent } from "../lifetime"
 import { fingerprintOf } from "./cache/disk/fingerprint"
 import { PromptKeeper } from "./cache/disk/prompt-keeper"
 import { SavedPrompts } from "./cache/disk/saved-prompts"
+import { SlotActions } from "./cache/disk/slot-actions"
 import { cutsBack } from "./cache/slots"
+import { BatchTiming } from "./draft/batch-timing"
+import { draftRangeOf } from "./draft/settings"
+import { ModelGuesser } from "./draft/model-guesser"
+import { type GuessingModel, Speculation } from "./draft/speculation"
 import { type LoadedText, loadText } from "./load"
 import { TextLoop } from "./loop"
 import { MemoryRequests } from "./growth/memory-requests"
@@ -34,6 +40,7 @@ import { RunningRequest } from "./request"
 import { RestTimer } from "./rest-timer"
 import type { Runtime } from "./runtime"
 import { modelDefaults } from "./sampling/sampling"
+import { TokenIndex } from "./sampling/token-index"
 import { ThreadGovernor } from "./threads"
 
 /** Interval of heartbeats while a worker waits for the CPU lease, in ms. */
@@ -41,6 +48,9 @@ const SIGN_OF_LIFE_MS = 1000
 
 /** Pause between steps while all requests wait, in ms: for a larger KV cache that is being made. */
 const WAITING_MS = 2
+
+/** When nothing has run for so long, there is time to measure; ms. */
+const IDLE_MS = 300
 
 /** Share of free memory that copies of prompts' states may use on their way from and to disk. */
 const COPIED_SHARE = 1 / 4
@@ -122,6 +132,8 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
     name,
     prompts,
     saved,
+    batchCosts: load.batchCosts,
+    settings,
     tokenizer,
     embedder: (parts) => textEmbedder({ ...parts, loaded, name, tokenizer, settings }),
     turnFolder: join(load.environment.runtimeFolder, "turns"),
@@ -150,6 +162,17 @@ function savedPrompts(
   })
 }
 
+function guessingModel(
+  { draft, model }: LoadedText,
+  runtime: Runtime,
+  slots: number,
+  now: () => number,
+): GuessingModel | undefined {
+  if (draft === undefined) return undefined
+  const guesser = new ModelGuesser(draft, runtime, slots, now)
+  return { guesser, share: draft.model.sizeBytes / model.sizeBytes }
+}
+
 /** The parent logs lines of this level. */
 function writeWarning(text: string): void {
   writeSync(STDERR, `${FRAME_START}L4 ${text.replaceAll("\n", " ")}\n`)
@@ -162,6 +185,8 @@ interface TextWorkerParts {
   readonly name: string
   readonly prompts: PromptClient
   readonly saved: SavedPrompts | undefined
+  readonly batchCosts: Load["batchCosts"]
+  readonly settings: TextModelSettings
   readonly tokenizer: Tokenizer
   /** Makes what embeds texts. */
   readonly embedder: (
@@ -176,6 +201,7 @@ class TextWorker {
   readonly #name: string
   readonly #prompts: PromptClient
   readonly #library: Library
+  readonly #vocabulary: Vocabulary
   readonly #send: (message: FromTextWorker) => void
   readonly #outbox: StepOutbox
   readonly #runtime: Runtime
@@ -188,12 +214,16 @@ class TextWorker {
   /** Requests whose prompts are still being prepared. */
   readonly #preparing = new Map<number, Preparation>()
   readonly #lease: CpuLease | undefined
+  readonly #slotActions: SlotActions
   #looping = false
   #isEnding = false
   readonly #restTimer = new RestTimer(() => {
     this.#attempt(() => this.#loop.rest())
     this.#embedder?.loop.rest()
   })
+  /** Undefined: what batches cost is known, or not needed. */
+  readonly #timing: BatchTiming | undefined
+  readonly #idleTimer = new RestTimer(() => void this.#measure(), IDLE_MS)
 
   constructor({
     loaded,
@@ -201,6 +231,8 @@ class TextWorker {
     name,
     prompts,
     saved,
+    batchCosts,
+    settings,
     tokenizer,
     embedder,
     turnFolder,
@@ -210,6 +242,7 @@ class TextWorker {
     this.#name = name
     this.#prompts = prompts
     this.#library = loaded.model.library
+    this.#vocabulary = loaded.model.vocabulary
     prompts.onDropped = (prepared) => this.#grammarOf(prepared)?.[Symbol.dispose]()
     this.#send = send
     this.#tokenizer = tokenizer
@@ -232,15 +265,32 @@ class TextWorker {
         onWork: () => void this.#run(),
       })
     const growth = new PoolGrowth({ ...loaded, runtime, memory: this.#memory, plan, counters, now })
+    const speculation = loaded.info.speculation.isOn
+      ? new Speculation(draftRangeOf(settings), batchCosts, guessingModel(loaded, runtime, plan.slots, now))
+      : undefined
+    if (speculation !== undefined && batchCosts === undefined)
+      this.#timing = new BatchTiming(runtime, loaded.model.vocabulary.size, now, (costs) =>
+        speculation.measured(costs),
+      )
     this.#loop = new TextLoop({
       ...loaded,
       runtime,
+      speculation,
       outbox: this.#outbox,
       growth,
       outOfMemory: (tokens) => conversationTooLarge(name, plan, tokens, runtime.cache.cellsPerSequence),
       slots: plan.slots,
       now,
     })
+    this.#slotActions = new SlotActions({
+      runtime,
+      saved,
+      isSuspended: () => this.#loop.suspended,
+      slots: plan.slots,
+      contextLength: loaded.contextLength,
+      now,
+    })
+    this.#idleTimer.start()
   }
 
   handle(message: Exclude<ToTextWorker, { type: "load" | "stop" }>): void {
@@ -253,6 +303,8 @@ class TextWorker {
         return void this.#render(message)
       case "tokens":
         return void answerAboutTokens(this.#tokenizer, message.id, message.request).then(this.#send)
+      case "slot":
+        return void this.#actOnSlot(message)
       case "memory-answer":
         return this.#memory.answer(message.id, message.granted)
       default:
@@ -281,7 +333,9 @@ class TextWorker {
   }
 
   #grammarOf({ constraint }: PreparedRequest): NativeGrammar | undefined {
-    return constraint && NativeGrammar.fromShare(this.#library, constraint.grammar)
+    if (constraint === undefined) return undefined
+    TokenIndex.adopt(this.#vocabulary, constraint.index)
+    return NativeGrammar.fromShare(this.#library, constraint.grammar)
   }
 
   /** Computes no more, and writes prompts to disk until `signal`. */
@@ -295,9 +349,22 @@ class TextWorker {
     this.#preparing.get(id)?.forget()
     this.#preparing.delete(id)
     this.#loop.cancel(id)
+    this.#slotActions.cancel(id)
     this.#embedder?.cancel(id)
     // The parent waits for confirmation that the slots are free.
     this.#outbox.flush()
+  }
+
+  async #actOnSlot({ id, request }: Extract<ToTextWorker, { type: "slot" }>): Promise<void> {
+    // Files may be large, and disks slow.
+    const heartbeats = setInterval(() => this.#outbox.flush(), SIGN_OF_LIFE_MS)
+    try {
+      this.#send({ type: "slot", id, result: await this.#slotActions.run(id, request) })
+    } catch (error) {
+      this.#send({ type: "render-failed", id, error: asXllmError(error).toWire() })
+    } finally {
+      clearInterval(heartbeats)
+    }
   }
 
   async #render({ id, request }: Render): Promise<void> {
@@ -313,17 +380,37 @@ class TextWorker {
     if (this.#looping) return
     this.#looping = true
     this.#restTimer.stop()
+    this.#idleTimer.stop()
     this.#loop.resume()
     while ((this.#loop.busy || this.#embedder?.loop.busy) && !this.#isEnding) {
       const waitedMs =
         this.#lease === undefined || this.#lease.tryTake() ? 0 : await this.#waitForTurn(this.#lease)
       const isComputed = this.#attempt(() => this.#step(waitedMs))
       this.#lease?.giveBack()
+      this.#slotActions.settle()
       if (isComputed) await new Promise((resolve) => setImmediate(resolve))
       else await Bun.sleep(WAITING_MS)
     }
     this.#looping = false
     this.#restTimer.start()
+    this.#idleTimer.start()
+  }
+
+  /** Finds out what batches cost, one after another while nothing else is to be computed. */
+  async #measure(): Promise<void> {
+    const { context, threads } = this.#runtime
+    const isIdle = (): boolean => !this.#looping && !this.#isEnding && !this.#loop.suspended
+    if (this.#timing?.isOpen !== true || !isIdle()) return
+    threads.begin(context)
+    this.#timing.begin()
+    while (this.#timing.isOpen && isIdle()) {
+      // Who waits for the CPUs has something to compute.
+      if (this.#lease?.tryTake() === false) break
+      const goesOn = this.#timing.next()
+      this.#lease?.giveBack()
+      if (!goesOn) break
+      await new Promise((resolve) => setImmediate(resolve))
+    }
   }
 
   /** One decode for answers, and one for vectors. Returns whether there was anything to compute. */

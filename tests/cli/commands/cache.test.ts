@@ -38,7 +38,7 @@ describe("cache", () => {
     const io = ioFor(models)
     await cache.execute([], io)
     expect(io.out).toMatch(
-      /^MODEL +TOKENS +SIZE +CREATED +LAST USED +USES\nb:1 +4000 +3\.\d MB .* 0\na:latest +300 .* 0\n$/,
+      /^MODEL +TOKENS +SIZE +CREATED +LAST USED +USES +NAME\nb:1 +4000 +3\.\d MB .* 0 *\na:latest +300 .* 0 *\n$/,
     )
     expect(io.err).toBe(`2 prompts, 6.3 MB in ${promptsOf(models)}\n`)
   })
@@ -92,7 +92,10 @@ describe("cache", () => {
     using models = new ModelsFolder()
     const io = ioFor(models)
     await cache.execute([], io)
-    expect([io.out, io.err]).toEqual(["MODEL    TOKENS    SIZE    CREATED    LAST USED    USES\n", ""])
+    expect([io.out, io.err]).toEqual([
+      "MODEL    TOKENS    SIZE    CREATED    LAST USED    USES    NAME\n",
+      "",
+    ])
   })
 })
 

@@ -94,6 +94,7 @@ describe("ps", () => {
       footprint: { ram_bytes: 5e8, devices: [{ name: "GPU0", bytes: 2e9 }] },
       notes: ["the context was halved"],
       pinned: true,
+      counters: { ...loadedModel.counters, draft_n: 40, draft_n_accepted: 30 },
     }
     const memory = {
       total_bytes: 8e9,
@@ -129,6 +130,7 @@ describe("ps", () => {
     memory      2 GB of GPU0
     cache       8192 tokens (1 B, unified)
     threads     2, for prompts 2
+    guessing    on: from earlier text, where it is faster; 30 of 40 tokens were right
     priority    normal, pinned
     note        the context was halved
 

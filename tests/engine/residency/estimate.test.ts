@@ -45,7 +45,16 @@ test("attached parts count where a worker loads them", () => {
   expect(bytesWith({ ...part, role: "adapter" })).toBe(5.2e9)
   expect(bytesWith({ ...part, role: "adapter" }, { ...part, role: "adapter", scale: 0.5 })).toBe(5.5e9)
   expect(bytesWith({ ...part, role: "adapter", scale: 0 })).toBe(4.9e9)
-  expect(bytesWith({ ...part, role: "projector" }, { ...part, role: "draft" })).toBe(4.9e9)
+  expect(bytesWith({ ...part, role: "projector" }, { ...part, role: "draft" })).toBe(5.2e9)
+})
+
+test("a draft model has a cache of its own, which grows with the model's", () => {
+  const draft = { role: "draft", name: "d.gguf", path: "/d.gguf", sizeBytes: 4.9e9 / 16 } as const
+  const details = { ...LLAMA, sizeBytes: 4.9e9 + draft.sizeBytes, parts: [draft] }
+  const [bare, drafted] = [{ ...LLAMA, sizeBytes: 4.9e9 }, details].map(
+    (each) => estimateNeed(each, MANY, { freeBytes: 100 * GIB }).kv?.bytesPerCell ?? 0,
+  )
+  expect(drafted).toBe(1.25 * bare!)
 })
 
 test("an adapter leaves less for conversations", () => {

@@ -24,6 +24,7 @@ const TEXT: LoadedTextInfo = {
   vocabularySize: 2,
   chatTemplate: "model",
   fillInTheMiddle: false,
+  speculation: { isOn: true, explanation: "from earlier text, where it is faster" },
 }
 
 function text(path: string, modelBytes: number, gpuLayers = 0) {

@@ -126,6 +126,26 @@ test("a request decides how long its model stays: 0 ends it at once, null keeps 
   expect(await heard("model unloaded")).toMatchObject({ reason: "idle" })
 })
 
+test("a model can be kept for requests that do not say how long, until it is unloaded", async () => {
+  const { engine, heard } = testEngine({ models: { m: { settings: { keepAliveSeconds: 300 } } } })
+  await engine.keep("m", null)
+  await use(engine, "m")
+  expect(engine.loaded()[0]?.expiresAt).toBeInstanceOf(Date)
+  await engine.keep("m", null)
+  expect(engine.loaded()[0]?.expiresAt).toBeNull()
+  await use(engine, "m")
+  expect(engine.loaded()[0]?.expiresAt).toBeNull()
+  const client = new Client(engine, "hold")
+  await client.until("delta")
+  await engine.keep("m", 0)
+  expect(engine.loaded()).toMatchObject([{ state: "ready", activeRequests: 1 }])
+  client.abort()
+  await client.failure()
+  expect(await heard("model unloaded")).toMatchObject({ reason: "idle" })
+  await use(engine, "m")
+  expect(engine.loaded()[0]?.expiresAt).toBeInstanceOf(Date)
+})
+
 test("requests that wait keep a model whose keep-alive is 0", async () => {
   const { engine, logged } = testEngine({ slots: 1 })
   const clients = Array.from({ length: 5 }, () => new Client(engine, "say 2", 1, { keepAliveSeconds: 0 }))

@@ -49,6 +49,18 @@ test("a model is described by its own keys and tensors", () => {
   })
 })
 
+test("the texts of the tokens that begin and end are described, if there are such tokens", () => {
+  const ids: readonly GgufEntry[] = [
+    ["tokenizer.ggml.tokens", "strings", ["a", "<s>", "</s>"]],
+    ["tokenizer.ggml.bos_token_id", "u32", 1],
+    ["tokenizer.ggml.eos_token_id", "u32", 9],
+  ]
+  const described = describeEntries(ids)
+  expect(described.bosToken).toBe("<s>")
+  expect(described.eosToken).toBeUndefined()
+  expect(describeEntries([]).bosToken).toBeUndefined()
+})
+
 test("a model without a chat template cannot chat", () => {
   const { capabilities, chatTemplate } = describeTiny({ chatTemplate: null })
   expect(capabilities).toEqual(["completion"])

@@ -51,6 +51,30 @@ describe("a whole completion", () => {
     })
   })
 
+  test("shows the token that begins its prompt, and tells the sequence it ran in", async () => {
+    const { post, engine } = fakeServer(async function* () {
+      for (const event of LINE) yield event.type === "finish" ? { ...event, slot: 2 } : event
+    })
+    const render = engine.render.bind(engine)
+    engine.render = async (request) => ({ ...(await render(request)), bos: "<s>" })
+    expect(await jsonOf(post("/completion", { prompt: "Hi", id_slot: 2 }))).toMatchObject({
+      prompt: "<s>prompt",
+      id_slot: 2,
+    })
+    expect(completion(engine.lastRequest).slot).toBe(2)
+    await post("/completion", { prompt: "Hi" })
+    expect(completion(engine.lastRequest).slot).toBe(-1)
+  })
+
+  test("is truncated where the context ends it", async () => {
+    const { post, engine } = fakeServer(() => answer(["a", "b"], { reason: "length", promptTokens: 5 }))
+    const truncated = async (served: number) => {
+      engine.contexts = { trained: 512, served }
+      return (await jsonOf(post("/completion", { prompt: "Hi" })))["truncated"]
+    }
+    expect([await truncated(8), await truncated(7)]).toEqual([false, true])
+  })
+
   test("of a list of prompts is a list", async () => {
     const { post } = fakeServer((request) => answer([String(completion(request).prompt)]))
     const one = await (await post("/completions", { prompt: ["a"] })).json()
@@ -212,14 +236,50 @@ describe("a stream", () => {
   })
 })
 
+test("sampling numbers out of range mean the nearest that is in it, as in llama.cpp", async () => {
+  const { post, engine } = fakeServer()
+  const fields = {
+    ...{
+      temperature: -1,
+      top_k: -7,
+      top_p: 2,
+      min_p: -1,
+      typical_p: 3,
+      xtc_threshold: 9,
+      dynatemp_range: 900,
+    },
+    ...{
+      n_probs: 512,
+      logit_bias: [
+        [5, 5000],
+        ["a", false],
+      ],
+      dry_base: 0.5,
+      mirostat_eta: 2,
+    },
+  }
+  expect((await post("/completion", { prompt: "Hi", ...fields })).status).toBe(200)
+  expect(engine.lastRequest).toMatchObject({
+    topLogprobs: 512,
+    sampling: {
+      ...{ temperature: 0, topK: 0, topP: 1, minP: 0, typicalP: 1, xtcThreshold: 1 },
+      ...{ dynamicTemperatureRange: 900, dryBase: 1, mirostatEta: 1 },
+      logitBias: [
+        [5, 5000],
+        ["a", -Infinity],
+      ],
+    },
+  })
+  expect((await post("/completion", { prompt: "Hi", temperature: "hot" })).status).toBe(400)
+})
+
 describe("errors have llama-server's shape", () => {
   test("for a field", async () => {
     const { post } = fakeServer()
-    const response = await post("/completion", { prompt: "Hi", top_p: 2 })
+    const response = await post("/completion", { prompt: "Hi", repeat_last_n: -2 })
     expect(response.status).toBe(400)
-    expect(await response.json()).toEqual({
-      error: { code: 400, message: "top_p must be between 0 and 1, got 2", type: "invalid_request_error" },
-    })
+    const message = "repeat_last_n must be a whole number between -1 and 2147483647, got -2"
+    expect(await response.json()).toEqual({ error: { code: 400, message, type: "invalid_request_error" } })
   })
 
   test("for a prompt that is too long", async () => {
@@ -232,6 +292,9 @@ describe("errors have llama-server's shape", () => {
       type: "exceed_context_size_error",
       n_prompt_tokens: 99,
       n_ctx: 10,
+      message: expect.stringMatching(
+        /^request \(99 tokens\) exceeds the available context size \(10 tokens\): /,
+      ),
     })
   })
 

@@ -17,8 +17,10 @@ test("the text may be in `input`, and have token ids around it", async () => {
   expect(engine.embeddings[0]?.request).toMatchObject({ inputs: [[1, 97, 2]] })
 })
 
-test("another norm of the vectors is refused", async () => {
-  const { post } = fakeServer()
-  const { status, type } = await errorOf(post("/embedding", { content: "a", embd_normalize: -1 }))
+test("the norm of the vectors may be another, and their pooling may not", async () => {
+  const { post, engine } = fakeServer()
+  await post("/embedding", { content: "a", embd_normalize: -1 })
+  expect(engine.embeddings[0]?.request).toMatchObject({ norm: -1 })
+  const { status, type } = await errorOf(post("/embedding", { content: "a", pooling: "none" }))
   expect([status, type]).toEqual([400, "not_supported_error"])
 })

@@ -20,7 +20,7 @@ test("the properties of a model are those that clients size their prompts by", a
   const { get } = fakeServer()
   const body = await jsonOf(get("/props"))
   expect(body).toMatchObject({
-    default_generation_settings: { n_ctx: 256, params: { temperature: 0.8, n_predict: 7 } },
+    default_generation_settings: { n_ctx: 256, params: { temperature: 0.8, n_predict: -1, logit_bias: [] } },
     model_alias: "tiny",
     model_path: "tiny.gguf",
     modalities: { vision: false, audio: false },
@@ -31,16 +31,49 @@ test("the properties of a model are those that clients size their prompts by", a
   expect((await get("/props?model=none")).status).toBe(404)
 })
 
-test("the properties have the texts of the tokens that begin and end", async () => {
+test("the properties have the model's own defaults and tokens, and do not load it", async () => {
   class MarkedEngine extends FakeEngine {
     override async show(name: string) {
-      const metadata = { "tokenizer.ggml.bos_token_id": 65, "tokenizer.ggml.eos_token_id": 66 }
       const details = await super.show(name)
-      return details.kind === "text" ? { ...details, metadata } : details
+      if (details.kind !== "text") return details
+      const defaults = {
+        sampling: { topK: 7, logitBias: [[5, -Infinity] as const] },
+        stop: ["END"],
+        maxTokens: 9,
+      }
+      const metadata = { "general.sampling.temp": 0.5, "general.sampling.top_k": 3 }
+      return { ...details, metadata, defaults, bosToken: "<s>", eosToken: "</s>" }
+    }
+    override async render(): Promise<never> {
+      throw new Error("it would be loaded")
     }
   }
-  const { get } = fakeServer(undefined, { engine: new MarkedEngine() })
-  expect(await jsonOf(get("/props"))).toMatchObject({ bos_token: "A", eos_token: "B" })
+  const { get, engine } = fakeServer(undefined, { engine: new MarkedEngine() })
+  expect(await jsonOf(get("/props"))).toMatchObject({
+    default_generation_settings: {
+      // Bans are null, as JSON has no -Infinity.
+      params: {
+        ...{ temperature: 0.5, top_k: 7, n_predict: 9, stop: ["END"] },
+        logit_bias: [{ token: 5, bias: null }],
+      },
+    },
+    bos_token: "<s>",
+    eos_token: "</s>",
+    is_sleeping: true,
+  })
+  engine.loadedModels = [{ ...LOADED_TINY, info: TINY_INFO }]
+  expect(await jsonOf(get("/props"))).toMatchObject({ is_sleeping: false, total_slots: 4 })
+})
+
+test("the properties of a server with several models say that one has to be named", async () => {
+  const { get, engine } = fakeServer()
+  engine.models = ["a", "b"]
+  expect(await jsonOf(get("/props"))).toMatchObject({
+    role: "router",
+    model_path: "none",
+    models_autoload: true,
+  })
+  expect(await jsonOf(get("/props?model=b"))).toMatchObject({ model_alias: "b" })
 })
 
 test("routes of OpenAI's API work without their version", async () => {

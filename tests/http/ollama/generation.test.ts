@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test"
 import type { GenerationEvent, GenerationRequest, RenderedPrompt } from "../../../src/domain/chat"
 import { InternalError } from "../../../src/errors/base"
 import { ContextLengthExceeded } from "../../../src/errors/request"
-import { answer, done, FakeEngine, token } from "../../support/fakes/fake-engine"
+import { answer, done, FakeEngine, LOADED_TINY, token } from "../../support/fakes/fake-engine"
 import { fakeServer, type Json, jsonOf, USER_HI } from "../../support/http"
 
 const CHAT = { model: "tiny", messages: USER_HI }
@@ -135,6 +135,19 @@ describe("a chat", () => {
     expect(logged.filter((line) => line.includes("option has no effect"))).toHaveLength(1)
   })
 
+  test("says that a model serves a shorter context than num_ctx asks for, and logs it once", async () => {
+    const { post, logged } = fakeServer()
+    const asking = (num_ctx: number) => post("/api/chat", { ...CHAT, stream: false, options: { num_ctx } })
+    for (const length of [0, 256]) expect(await jsonOf(asking(length))).not.toHaveProperty("warnings")
+    for (let time = 0; time < 2; time++)
+      expect((await jsonOf(asking(4096)))["warnings"]).toEqual([
+        "options.num_ctx asks for 4096 tokens, but 'tiny' serves 256",
+      ])
+    expect(logged.filter((line) => line.includes("num_ctx is more than the model serves"))).toHaveLength(1)
+    const lines = await linesOf(post("/api/chat", { ...CHAT, options: { num_ctx: 4096 } }))
+    expect(lines.at(-1)).toMatchObject({ done: true, warnings: [expect.any(String)] })
+  })
+
   test("reports log probabilities", async () => {
     const logprobs = [[token("Hi", -0.5, [token("Hi", -0.5)])]]
     const { post, engine } = fakeServer(() => answer(["Hi"], { logprobs }))
@@ -196,6 +209,26 @@ describe("without anything to answer", () => {
       done_reason: "unload",
     })
     expect(engine.stopped).toEqual(["tiny"])
+    expect(engine.kept).toEqual([])
+  })
+
+  test("a model is kept for as long as the request says", async () => {
+    const { post, engine } = fakeServer()
+    await post("/api/generate", { model: "tiny", keep_alive: -1 })
+    await post("/api/chat", { model: "tiny", messages: [], keep_alive: "10m" })
+    expect(engine.kept).toEqual([
+      ["tiny", null],
+      ["tiny", 600],
+    ])
+  })
+
+  test("a model in use is unloaded when it is idle", async () => {
+    const { post, engine } = fakeServer()
+    engine.loadedModels = [LOADED_TINY]
+    const body = await jsonOf(post("/api/generate", { model: "tiny", keep_alive: 0, stream: false }))
+    expect(body).toMatchObject({ done_reason: "unload" })
+    expect(engine.stopped).toEqual([])
+    expect(engine.kept).toEqual([["tiny", 0]])
   })
 })
 
@@ -220,6 +253,20 @@ describe("a prompt", () => {
     ])
     await post("/api/generate", { model: "tiny", prompt: "More", context: [7, 8] })
     expect(engine.lastRequest).toMatchObject({ kind: "completion", prompt: [7, 8, 1, 2, 3] })
+  })
+
+  test("is laid out by the template that comes with it", async () => {
+    const { post, engine } = fakeServer()
+    const template = "{{ .Prompt }}{{ .Suffix }}"
+    const body = { model: "tiny", prompt: "a", template, stream: false }
+    expect(await jsonOf(post("/api/generate", body))).toHaveProperty("context")
+    expect(chatOf(engine)).toMatchObject({ template, messages: [{ role: "user", content: "a" }] })
+    await post("/api/generate", { ...body, suffix: "b" })
+    expect(chatOf(engine)).toMatchObject({ template, templateArguments: { suffix: "b" } })
+    await post("/api/generate", { ...body, template: "" })
+    expect(chatOf(engine).template).toBeUndefined()
+    expect((await post("/api/generate", { ...body, raw: true })).status).toBe(400)
+    expect((await post("/api/generate", { ...body, template: "x".repeat(65_537) })).status).toBe(400)
   })
 
   test("that is raw, or around a gap, is used as it is", async () => {

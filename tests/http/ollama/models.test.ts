@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test"
-import { LOADED_TINY } from "../../support/fakes/fake-engine"
+import type { TextModelDetails } from "../../../src/domain/model"
+import { LOADED_TINY, VOICE_MODEL } from "../../support/fakes/fake-engine"
 import { fakeServer, jsonOf } from "../../support/http"
 
 const DETAILS = {
@@ -33,6 +34,30 @@ test("models are listed with a tag, a digest and their details", async () => {
     { name: "tiny:latest", model: "tiny:latest", details: DETAILS },
     { name: "team/other:q8" },
   ])
+})
+
+test("embedding models are listed and described, models of sound and images are not", async () => {
+  const { get, post, engine } = fakeServer()
+  const { kind: _, ...facts } = (await engine.list())[0] as TextModelDetails
+  engine.mediaModels = [
+    VOICE_MODEL,
+    { ...facts, kind: "embedding", name: "bert", id: "e1", capabilities: ["embedding"] },
+  ]
+  engine.loadedModels = [
+    LOADED_TINY,
+    { ...LOADED_TINY, name: "bert", kind: "embedding" },
+    { ...LOADED_TINY, name: "joe", kind: "tts" },
+  ]
+  const namesOf = async (path: string) =>
+    ((await jsonOf(get(path)))["models"] as { name: string }[]).map(({ name }) => name)
+  expect(await namesOf("/api/tags")).toEqual(["tiny:latest", "bert:latest"])
+  expect(await namesOf("/api/ps")).toEqual(["tiny:latest", "bert:latest"])
+  expect(await jsonOf(post("/api/show", { model: "bert" }))).toMatchObject({
+    capabilities: ["embedding"],
+    details: { embedding_length: 64 },
+    modelfile: expect.stringContaining("FROM bert:latest"),
+  })
+  expect((await post("/api/show", { model: "joe" })).status).toBe(400)
 })
 
 test("a model is described", async () => {

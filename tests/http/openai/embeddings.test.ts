@@ -38,6 +38,12 @@ test("texts among token ids are tokenized, and joined with them", async () => {
   ])
 })
 
+test("vectors have length 1 unless the request asks for another norm, or for none", async () => {
+  const normOf = (fields: object) => toEmbeddingCall({ input: "a", ...fields }).request.norm
+  expect([{}, { normalize: true }, { normalize: false }].map(normOf)).toEqual([undefined, undefined, -1])
+  expect([{ embd_normalize: 0 }, { embd_normalize: 3, normalize: false }].map(normOf)).toEqual([0, 3])
+})
+
 test("base64 is of little-endian 32-bit numbers", async () => {
   const { post } = fakeServer()
   const [, body] = await jsonOf(
@@ -60,7 +66,10 @@ test.each([
     { input: "a", truncate: "MIDDLE" },
     'truncate must be true, false or one of NONE, START, END, got "MIDDLE"',
   ],
-  [{ input: "a", normalize: false }, "normalize false is not supported: vectors have length 1"],
+  [
+    { input: "a", embd_normalize: -2 },
+    "embd_normalize must be a whole number between -1 and 2147483647, got -2",
+  ],
 ])("%j is refused: %s", async (fields, message) => {
   const { post } = fakeServer()
   const [status, body] = await jsonOf(post("/v1/embeddings", { model: "tiny", ...fields }))

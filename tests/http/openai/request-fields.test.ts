@@ -127,6 +127,7 @@ interface Route {
 const GENERATION: Samples = {
   ...{
     model: "m",
+    id_slot: 3,
     keep_alive: 5,
     ttl: 6,
     frequency_penalty: 0.5,
@@ -141,6 +142,12 @@ const GENERATION: Samples = {
     top_p: 0.5,
     cache_prompt: false,
     cache_salt: "x",
+  },
+  ...{
+    prediction: { type: "content", content: "x" },
+    "speculative.type": "ngram-mod",
+    "speculative.n_max": 8,
+    "speculative.n_min": 2,
   },
   ...{
     dry_allowed_length: 3,

@@ -69,7 +69,14 @@ describe("a chat request", () => {
   test("may carry hints and unknown fields, which change nothing", () => {
     const hints = {
       ...{ user: "u", metadata: { a: "b" }, store: true, service_tier: "auto", parallel_tool_calls: true },
-      ...{ prediction: {}, safety_identifier: "x", verbosity: "low", unheard_of: [1], id_slot: 3, n_keep: 5 },
+      ...{
+        prediction: {},
+        safety_identifier: "x",
+        verbosity: "low",
+        unheard_of: [1],
+        id_slot: null,
+        n_keep: 5,
+      },
       ...{
         tools: [],
         functions: [],
@@ -285,6 +292,26 @@ describe("a chat request", () => {
     expect(chat({ ttl: 60, keep_alive: -1 }).keepAliveSeconds).toBeNull()
   })
 
+  test("keeps llama.cpp's ranges of llama.cpp's own fields, and forms", () => {
+    const { topLogprobs, sampling } = chat({
+      ...{ n_probs: 512, top_k: -3, dynatemp_range: 900 },
+      logit_bias: [
+        [1, -5000],
+        ["x", false],
+      ],
+    })
+    expect(topLogprobs).toBe(512)
+    expect(sampling).toMatchObject({ topK: 0, dynamicTemperatureRange: 900 })
+    expect(sampling.logitBias).toEqual([
+      [1, -5000],
+      ["x", -Infinity],
+    ])
+    expect(chat({ post_sampling_probs: true, t_max_predict_ms: 5 })).toMatchObject({
+      logprobsAfterSampling: true,
+      lineBreakEndsAfterMs: 5,
+    })
+  })
+
   test("turns log probabilities on with logprobs, or with llama.cpp's n_probs", () => {
     expect(chat({ logprobs: true }).topLogprobs).toBe(0)
     expect(chat({ logprobs: true, top_logprobs: 5 }).topLogprobs).toBe(5)
@@ -395,7 +422,7 @@ test.each([
   [{ temperature: "hot" }, 'temperature must be a number between 0 and 2, got "hot"'],
   [{ temperature: Infinity }, "temperature must be between 0 and 2, got Infinity"],
   [{ top_p: 1.1 }, "top_p must be between 0 and 1, got 1.1"],
-  [{ top_k: 1.5 }, "top_k must be a whole number between -1 and 2147483647, got 1.5"],
+  [{ top_k: 1.5 }, "top_k must be a whole number between -2147483647 and 2147483647, got 1.5"],
   [{ min_p: -1 }, "min_p must be between 0 and 1, got -1"],
   [{ typical_p: 2 }, "typical_p must be between 0 and 1, got 2"],
   [{ top_n_sigma: -2 }, "top_n_sigma must be between -1 and 1000, got -2"],
@@ -415,7 +442,7 @@ test.each([
   [{ mirostat: 3 }, "mirostat must be a whole number between 0 and 2, got 3"],
   [{ mirostat_tau: -1 }, "mirostat_tau must be between 0 and 100, got -1"],
   [{ mirostat_eta: 2 }, "mirostat_eta must be between 0 and 1, got 2"],
-  [{ dynatemp_range: 3 }, "dynatemp_range must be between 0 and 2, got 3"],
+  [{ dynatemp_range: 1001 }, "dynatemp_range must be between 0 and 1000, got 1001"],
   [{ dynatemp_exponent: -1 }, "dynatemp_exponent must be between 0 and 100, got -1"],
   [{ seed: 0.5 }, "seed must be a whole number, got 0.5"],
   [{ seed: Infinity }, "seed must be a whole number, got Infinity"],
@@ -443,7 +470,10 @@ test.each([
   [{ logit_bias: 5 }, "logit_bias must be an object or an array of pairs, got 5"],
   [{ logit_bias: { "1": 101 } }, "logit_bias.1 must be between -100 and 100, got 101"],
   [{ logit_bias: { "1": true } }, "logit_bias.1 must be false or a number between -100 and 100, got true"],
-  [{ logit_bias: [[1]] }, "logit_bias[0] must be false or a number between -100 and 100, got nothing"],
+  [
+    { logit_bias: [[1]] },
+    "logit_bias[0] must be false or a number between -1000000 and 1000000, got nothing",
+  ],
   [{ logit_bias: [[-1, 5]] }, "logit_bias[0] must be a whole number between 0 and 2147483647, got -1"],
   [{ logit_bias: [[1, 2, 3]] }, "logit_bias[0] must be a pair [token, bias]"],
   [{ model: "" }, "model must not be empty"],

@@ -250,7 +250,7 @@ describe("web pages", () => {
     "of this machine may call (%s)",
     async (origin) => {
       const { headers, status } = await preflight(origin)
-      expect(status).toBe(204)
+      expect(status).toBe(200)
       expect(headers.get("access-control-allow-origin")).toBe(origin)
       expect(headers.get("access-control-allow-headers")).toContain("content-type")
       expect(headers.get("access-control-allow-credentials")).toBeNull()
@@ -275,7 +275,10 @@ describe("models", () => {
         {
           ...{ id: "tiny", object: "model", created: 1767323045, owned_by: "xllm" },
           ...{ max_model_len: 256, context_length: 256, max_context_length: 512 },
-          meta: { kind: "text", n_ctx_train: 512, n_ctx: 256 },
+          meta: {
+            ...{ kind: "text", n_ctx_train: 512, n_ctx: 256, n_embd: 64, n_params: 1000 },
+            ...{ size: 1234, ftype: "F32" },
+          },
         },
       ],
     })
@@ -503,6 +506,8 @@ describe("the server's own routes", () => {
             tokens_generated: 4,
             preemptions: 5,
             kv_growths: 6,
+            draft_n: 7,
+            draft_n_accepted: 8,
           },
         },
       ],

@@ -143,6 +143,24 @@ REQUIRES 0.14.0`,
     ])
   })
 
+  test("keeps a draft model, and prints it in the Modelfile", async () => {
+    const manifest = await create(
+      "drafted",
+      "FROM model.gguf\nDRAFT ./other model.gguf\nPARAMETER draft_num_predict 8",
+    )
+    expect(namesOf(manifest)).toEqual([
+      ["model", "model.gguf"],
+      ["draft", "other model.gguf"],
+    ])
+    const { digest, sizeBytes } = manifest.files[1]!
+    const path = models.store.blobs.pathOf(digest)
+    expect(await models.store.resolve("drafted")).toMatchObject({
+      parts: [{ role: "draft", name: "other model.gguf", path, sizeBytes }],
+    })
+    const again = await create("again", "FROM drafted\nSYSTEM x")
+    expect(namesOf(again)).toEqual(namesOf(manifest))
+  })
+
   test("warns of what does nothing", async () => {
     const events: CreateEvent[] = []
     const text =
@@ -446,6 +464,9 @@ describe("is refused:", () => {
     ["FROM linked", "'model.gguf' is a link that leads out of the folder"],
     ["FROM a b", "FROM a b: "],
     ["FROM https://example.com/x", "it is a URL"],
+    ["FROM model.gguf\nDRAFT none.gguf", "Modelfile:2: DRAFT none.gguf: cannot read /"],
+    ["FROM model.gguf\nDRAFT lora.gguf", "Modelfile:2: DRAFT lora.gguf: it is not a text model"],
+    ["FROM model.gguf\nDRAFT no-such-model", "Modelfile:2: DRAFT no-such-model: "],
     ["FROM model.gguf\nADAPTER none.gguf", "Modelfile:2: ADAPTER none.gguf: cannot read /"],
     ["FROM model.gguf\nADAPTER model.gguf", "it is a model GGUF, not a LoRA adapter"],
     ["FROM model.gguf\nADAPTER mmproj.gguf", "it is a mmproj GGUF, not a LoRA adapter"],
@@ -467,13 +488,8 @@ describe("is refused:", () => {
   })
 
   test.each<[text: string, fault: string]>([
-    ["FROM model.gguf\nDRAFT other.gguf", "Modelfile:2: DRAFT is not supported yet"],
     ["FROM model.gguf\nRENDERER qwen3", "Modelfile:2: RENDERER is not supported yet"],
     ["FROM model.gguf\nPARSER qwen3", "Modelfile:2: PARSER is not supported yet"],
-    [
-      "FROM model.gguf\nPARAMETER draft_num_predict 4",
-      "the parameter 'draft_num_predict' is not supported yet",
-    ],
     ["FROM llm", "Modelfile:1: FROM llm: weights in formats other than GGUF are not supported yet"],
     ["FROM llm/model.safetensors", "weights in formats other than GGUF are not supported yet"],
     ["FROM model.gguf\nADAPTER llm", "adapters in formats other than GGUF are not supported yet"],

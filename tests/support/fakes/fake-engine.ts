@@ -17,6 +17,7 @@ import type {
   ModelSummary,
   TtsDetails,
 } from "../../../src/domain/model"
+import type { SlotRequest, SlotResult } from "../../../src/domain/slots"
 import type { SpeechEvent, SpeechRequest } from "../../../src/domain/speech"
 import { taskOf, type WorkEvent, type WorkRequest } from "../../../src/domain/tasks"
 import type { TokensRequest, TokensResult } from "../../../src/domain/tokens"
@@ -64,6 +65,9 @@ export class FakeEngine implements Engine {
   readonly transcriptions: Call<TranscriptionRequest>[] = []
   readonly drawings: Call<ImageRequest>[] = []
   readonly stopped: string[] = []
+  readonly kept: (readonly [model: string, seconds: number | null])[] = []
+  readonly slotRequests: SlotRequest[] = []
+  slotScript: (request: SlotRequest) => SlotResult = () => ({ tokens: 12, bytes: 3456, ms: 7 })
   script: Script
   embeddingScript: ScriptOf<EmbeddingRequest, EmbeddingEvent> = ({ inputs }) =>
     vectors(inputs.map((_, index) => [index, 0.5]))
@@ -157,11 +161,20 @@ export class FakeEngine implements Engine {
     }
   }
 
+  async slot(request: SlotRequest): Promise<SlotResult> {
+    this.slotRequests.push(request)
+    return await this.slotScript(request)
+  }
+
   async preload(): Promise<void> {}
 
   async stop(model: string): Promise<boolean> {
     this.stopped.push(model)
     return this.loadedModels.some(({ name }) => name === model)
+  }
+
+  async keep(model: string, seconds: number | null): Promise<void> {
+    this.kept.push([model, seconds])
   }
 
   get #all(): readonly ModelDetails[] {
@@ -400,6 +413,7 @@ export const TINY_INFO: LoadedTextInfo = {
   vocabularySize: 256,
   chatTemplate: "model",
   fillInTheMiddle: false,
+  speculation: { isOn: true, explanation: "from earlier text, where it is faster" },
 }
 
 /** A loaded model as listed by the engine. */
@@ -423,6 +437,8 @@ export const LOADED_TINY: LoadedModel = {
     tokensGenerated: 4,
     preemptions: 5,
     kvGrowths: 6,
+    draftTokens: 7,
+    draftTokensAccepted: 8,
   },
 }
 

@@ -112,6 +112,7 @@ function info(): LoadedModelInfo {
     longestTokenBytes: 16,
     chatTemplate: "model",
     fillInTheMiddle: false,
+    speculation: { isOn: true, explanation: "from earlier text, where it is faster" },
   }
 }
 
@@ -180,6 +181,8 @@ function counters(): WorkerCounters {
     tokensGenerated: texts,
     preemptions: overruns,
     kvGrowths: 0,
+    draftTokens: 0,
+    draftTokensAccepted: 0,
   }
 }
 

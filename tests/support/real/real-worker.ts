@@ -17,6 +17,7 @@ import type {
 } from "../../../src/domain/loaded-model"
 import type { ModelDefaults, ModelKind } from "../../../src/domain/model"
 import type { KvLayout, KvPlan, TextModelSettings } from "../../../src/domain/settings"
+import type { SlotRequest, SlotResult } from "../../../src/domain/slots"
 import { toLoadSettings } from "../../../src/engine/model-kinds"
 import { DEFAULT_TIMEOUTS } from "../../../src/engine/process/timeouts"
 import { WorkerChild, workerEnvironment } from "../../../src/engine/process/worker-child"
@@ -49,6 +50,8 @@ export const EXACT_SETTINGS: TextModelSettings = {
   kvTypeK: "f32",
   kvTypeV: "f32",
   flashAttention: "off",
+  // Tests count steps.
+  speculation: "off",
 }
 
 export const LAYOUTS: readonly KvLayout[] = ["split", "unified"]
@@ -229,6 +232,7 @@ export class RealWorker implements AsyncDisposable {
   readonly #events = new EventReader<GenerationEvent>()
   readonly #runs = new Map<number, Run>()
   readonly #rendered = new Map<number, PromiseWithResolvers<RenderedPrompt>>()
+  readonly #slotActions = new Map<number, PromiseWithResolvers<SlotResult>>()
   #nextId = 1
 
   private constructor(
@@ -337,6 +341,15 @@ export class RealWorker implements AsyncDisposable {
     return result.promise
   }
 
+  /** Saves, restores or erases what a slot has cached. */
+  slot(request: SlotRequest): Promise<SlotResult> {
+    const id = this.#nextId++
+    const result = Promise.withResolvers<SlotResult>()
+    this.#slotActions.set(id, result)
+    this.#child.send({ type: "slot", id, request })
+    return result.promise
+  }
+
   get pid(): number {
     return this.#child.pid
   }
@@ -358,6 +371,8 @@ export class RealWorker implements AsyncDisposable {
       tokensGenerated: after.tokensGenerated - before.tokensGenerated,
       preemptions: after.preemptions - before.preemptions,
       kvGrowths: after.kvGrowths - before.kvGrowths,
+      draftTokens: after.draftTokens - before.draftTokens,
+      draftTokensAccepted: after.draftTokensAccepted - before.draftTokensAccepted,
     }
   }
 
@@ -374,7 +389,11 @@ export class RealWorker implements AsyncDisposable {
     else if (message.type === "footprint" && message.kv !== undefined) this.caches.push(message.kv)
     else if (message.type === "rendered")
       this.#rendered.get(message.id)?.resolve(decodeRendered(message.result))
-    else if (message.type === "render-failed") this.#rendered.get(message.id)?.reject(fromWire(message.error))
+    else if (message.type === "slot") this.#slotActions.get(message.id)?.resolve(message.result)
+    else if (message.type === "render-failed") {
+      const asked = this.#rendered.get(message.id) ?? this.#slotActions.get(message.id)
+      asked?.reject(fromWire(message.error))
+    }
   }
 
   async #answerMemory(request: MemoryRequest): Promise<void> {
@@ -418,4 +437,6 @@ const NO_COUNTERS: WorkerCounters = {
   tokensGenerated: 0,
   preemptions: 0,
   kvGrowths: 0,
+  draftTokens: 0,
+  draftTokensAccepted: 0,
 }

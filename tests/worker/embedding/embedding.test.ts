@@ -112,6 +112,26 @@ test("shorter vectors are the first numbers, at length 1 again", async () => {
   expect(error.param).toBe("dimensions")
 })
 
+test("vectors are scaled by the norm that the request asks for, or not at all", async () => {
+  const withNorm = async (norm: number, dimensions = TINY_DIMENSIONS) =>
+    (await embed(engine, "bert", ["the cat"], { norm, dimensions })).vectors[0] ?? new Float32Array()
+  const lengthIn = (vector: Float32Array, power: number) =>
+    vector.reduce((sum, value) => sum + Math.abs(value) ** power, 0) ** (1 / power)
+  const raw = await withNorm(-1)
+  expect(norm(raw)).not.toBeCloseTo(1, 3)
+  for (const power of [1, 2, 3, 7]) {
+    const vector = await withNorm(power)
+    expect(lengthIn(vector, power)).toBeCloseTo(1, 5)
+    expect((vector[0] ?? 0) * lengthIn(raw, power)).toBeCloseTo(raw[0] ?? 0, 5)
+  }
+  const largest = await withNorm(0)
+  expect(Math.max(...largest.map(Math.abs))).toBeCloseTo(32_760, 1)
+  const most = Math.max(...raw.map(Math.abs))
+  const ofLargest = raw.map((value) => value / most)
+  expect(distance(await withNorm(1_000_000), ofLargest)).toBeLessThan(1e-5)
+  expect(distance(await withNorm(-1, 8), raw.slice(0, 8))).toBeLessThan(1e-5)
+})
+
 test("a text that is too long is refused by its number, with both lengths", async () => {
   const error = await failure(embed(engine, "bert", ["the cat", words(600, 1)]))
   expect(error.code).toBe("context_length_exceeded")

@@ -154,6 +154,21 @@ describe("while another answer is written", () => {
     ],
     ["repetitions", { type: "grammar", source: 'root ::= "a"{1000000}' }, "more than 2000 times"],
     [
+      "repetitions within each other in an expression",
+      { type: "regex", pattern: "(((((a{0,9}){0,9}){0,9}){0,9}){0,9})" },
+      "too many ways to match a text",
+    ],
+    [
+      "repetitions within each other in a schema",
+      schema({ type: "string", pattern: "^x((((a{0,9}){0,9}){0,9}){0,9})$" }),
+      "can be read in too many ways",
+    ],
+    [
+      "references in a circle",
+      schema({ $ref: "#/$defs/a", $defs: { a: { $ref: "#/$defs/b" }, b: { $ref: "#/$defs/a" } } }),
+      "the JSON schema at #/$defs/a refers to itself",
+    ],
+    [
       "rules that begin with themselves",
       { type: "grammar", source: 'root ::= root "a" | "b"' },
       "can begin with itself",
@@ -168,6 +183,32 @@ describe("while another answer is written", () => {
     await other.over
     expect(other.shown).toBe(100)
   })
+})
+
+test("a schema that takes longer than the limit to compile is refused, and what else runs goes on", async () => {
+  const { path } = writeTinyModel(join(folder.path, "limited.gguf"))
+  await using limited = await RealWorker.start(path, { templateTimeoutMs: 500 })
+  // Each alternative is compared with each other one: this takes many seconds.
+  const alternatives = times(1600, (index) => ({
+    type: "object",
+    properties: { kind: { const: index }, text: { type: "string" } },
+    required: ["kind"],
+  }))
+  const properties = Object.fromEntries(times(3, (index) => [`p${index}`, { oneOf: alternatives }]))
+  const other = limited.submit(
+    greedy("the cat sat", { maxTokens: 100, sampling: { temperature: 0, ignoreEos: true } }),
+  )
+  const failure = await limited.failure(
+    greedy([305, 306, 307], { maxTokens: 20, output: schema({ type: "object", properties }) }),
+  )
+  expect(failure).toMatchObject({ code: "invalid_request_error", status: 400 })
+  expect(failure.message).toContain("takes longer than")
+  await other.over
+  expect(other.shown).toBe(100)
+  const after = await limited.run(
+    greedy([305, 306, 307], { maxTokens: 20, output: schema({ type: "boolean" }) }),
+  )
+  expect(["true", "false"]).toContain(after.text())
 })
 
 test("an expression that backtracking would follow forever is compared with listed values and names", async () => {

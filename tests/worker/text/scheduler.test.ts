@@ -100,7 +100,12 @@ describe("a step", () => {
   })
 
   test("has nothing to do without sequences", () => {
-    expect(planStep([], 128, 64)).toEqual({ work: [], decodeCount: 0, promptTokens: 0 })
+    expect(planStep([], 128, 64)).toEqual({
+      work: [],
+      decodeCount: 0,
+      draftTokens: 0,
+      promptTokens: 0,
+    })
   })
 })
 

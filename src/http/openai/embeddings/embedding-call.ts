@@ -28,9 +28,16 @@ export function toEmbeddingCall(body: JsonObject, headers: HeaderOptions = {}): 
     ...readModelOptions(fields),
     inputs: readInputs(fields.unchecked("input")),
     ...readTruncation(fields),
-    ...defined({ dimensions: fields.integer("dimensions", NUMBERS.dimensions) }),
+    ...defined({ dimensions: fields.integer("dimensions", NUMBERS.dimensions), norm: readNorm(fields) }),
   }
   return { request, encoding: fields.choice("encoding_format", ENCODINGS) ?? "float" }
+}
+
+/** llama-server's number of a norm; vLLM's and TEI's flag turns the scaling off. */
+function readNorm(fields: Fields): number | undefined {
+  const norm = fields.integer("embd_normalize", NUMBERS.norm)
+  const isScaled = fields.boolean("normalize") ?? true
+  return norm ?? (isScaled ? undefined : -1)
 }
 
 function readInputs(value: unknown): readonly EmbeddingInput[] {

@@ -1,4 +1,4 @@
-import { type FieldTable, ignored, refusedUnless, taken } from "../../read/field-table"
+import { type FieldTable, ignored, refused, refusedUnless, taken } from "../../read/field-table"
 import { OF_EVERY_REQUEST } from "../request-fields"
 
 /** Fields of both routes. */
@@ -18,9 +18,10 @@ export const EMBEDDING_FIELDS: FieldTable = {
   encoding_format: taken,
   dimensions: taken,
   add_special_tokens: refusedUnless([true], ": texts are read as the model was trained to read them"),
-  // llama-server's number of the norm, and TEI's and vLLM's flag: vectors have length 1.
-  embd_normalize: refusedUnless([2], ": vectors have length 1"),
-  normalize: refusedUnless([true], ": vectors have length 1"),
+  // llama-server's number of the norm, and TEI's and vLLM's flag.
+  embd_normalize: taken,
+  normalize: taken,
+  pooling: refused(": texts are pooled as the model's file says"),
   // What the text is for: models that want to know it have it in the text.
   input_type: ignored,
 }

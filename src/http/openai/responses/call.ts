@@ -1,55 +1,103 @@
 import type { ChatRequest, OutputConstraint, ReasoningOptions } from "../../../domain/chat"
 import { InvalidRequest, Unsupported } from "../../../errors/request"
-import { NUMBERS, TEXTS } from "../../../limits"
+import { COUNTS, NUMBERS, TEXTS } from "../../../limits"
 import { defined, Fields } from "../../read/fields"
 import type { HeaderOptions } from "../../read/headers"
 import type { JsonObject } from "../../read/body/json-body"
 import { readModelOptions } from "../../read/options"
 import { checkSchema } from "../../read/output-constraint"
 import { readSampling } from "../../read/sampling"
-import { readItems } from "./items"
-import { readResponseTools, type ResponseTools } from "./tools"
+import { inputItems, type ItemList, readItems } from "./items"
+import { readResponseTools } from "./tools"
+import type { ToolForms } from "./tool-forms"
+
+/** How to write the answer. */
+export interface ResponseReply {
+  readonly stream: boolean
+  readonly forms: ToolForms
+  /** The thinking is reported as its summary. */
+  readonly isSummary: boolean
+  /** Thinking also comes in a form that clients send back. */
+  readonly isOpaque: boolean
+  /** Fields of the request that its response repeats. */
+  readonly echoed: JsonObject
+  /** Deviations from what the client may expect, one sentence each. */
+  readonly warnings: readonly string[]
+}
 
 /** A call of `/v1/responses`. */
 export interface ResponsesCall {
   readonly request: ChatRequest
-  readonly stream: boolean
-  readonly tools: ResponseTools
+  readonly reply: ResponseReply
+  /** Whether the client wants the response to be kept; absent: as configured. */
+  readonly store?: boolean
+  /** Its own items, without the conversation before. */
+  readonly input: readonly unknown[]
   /** Drop the oldest messages of a conversation that is too long. */
   readonly truncates: boolean
-  /** Fields of the request that its response repeats. */
-  readonly echoed: JsonObject
+  /** Types of tools that only the service has; they were left out. */
+  readonly leftOut: readonly string[]
 }
 
 /** What a response repeats, with what is there if the request says nothing. */
 const ECHOED: JsonObject = {
   instructions: null,
   max_output_tokens: null,
+  max_tool_calls: null,
   metadata: {},
   parallel_tool_calls: true,
+  previous_response_id: null,
+  prompt_cache_key: null,
   reasoning: null,
+  safety_identifier: null,
   temperature: null,
   text: { format: { type: "text" } },
   tool_choice: "auto",
   tools: [],
+  top_logprobs: 0,
   top_p: null,
   truncation: "disabled",
   user: null,
 }
 
-/** @throws InvalidRequest, Unsupported */
-export function toResponsesCall(body: JsonObject, headers: HeaderOptions = {}): ResponsesCall {
+/**
+ * @param earlier the conversation that the request continues
+ * @throws InvalidRequest, Unsupported
+ */
+export function toResponsesCall(
+  body: JsonObject,
+  headers: HeaderOptions = {},
+  earlier: readonly ItemList[] = [],
+): ResponsesCall {
   const fields = new Fields(body)
   refuseState(fields)
-  const messages = readItems(fields)
-  const tools = readResponseTools(fields)
+  const input = inputItems(fields.unchecked("input"))
+  const items = readItems(fields, [...earlier, { path: "input", items: input }])
+  const { messages } = items
+  const tools = readResponseTools(fields, items.tools)
   const isContinued = messages.at(-1)?.role === "assistant"
   const echoed = Object.entries(ECHOED).map(([name, otherwise]) => [name, body[name] ?? otherwise] as const)
+  const include = fields.list("include", COUNTS.words) ?? []
+  const reasoning = new Fields(fields.object("reasoning") ?? {}, "reasoning.")
+  const summary = reasoning.text("summary", TEXTS.word) ?? reasoning.text("generate_summary", TEXTS.word)
+  const store = fields.boolean("store")
   return {
-    stream: fields.boolean("stream") ?? false,
-    tools,
+    input,
+    ...(store !== undefined && { store }),
     truncates: fields.choice("truncation", ["auto", "disabled"] as const) === "auto",
-    echoed: Object.fromEntries(echoed),
+    leftOut: tools.leftOut,
+    reply: {
+      stream: fields.boolean("stream") ?? false,
+      forms: tools.forms,
+      isSummary: summary !== undefined && summary !== "none",
+      isOpaque: include.includes("reasoning.encrypted_content"),
+      echoed: Object.fromEntries(echoed),
+      warnings: [
+        ...leftOutOf("tools", tools.leftOut),
+        ...leftOutOf("items of the conversation", items.leftOut),
+        ...tools.warnings,
+      ],
+    },
     request: {
       kind: "chat",
       ...headers,
@@ -66,25 +114,40 @@ export function toResponsesCall(body: JsonObject, headers: HeaderOptions = {}): 
       sampling: readSampling(fields),
       ...defined({
         maxTokens: fields.integer("max_output_tokens", { ...NUMBERS.tokens, min: 1 }),
+        topLogprobs: readTopLogprobs(fields, include),
         output: readFormat(fields),
-        reasoning: readReasoningEffort(fields),
+        reasoning: readReasoningEffort(reasoning),
         tools: tools.use,
       }),
     },
   }
 }
 
-/** Nothing is kept between requests. @throws Unsupported */
+function leftOutOf(what: string, types: readonly string[]): readonly string[] {
+  if (types.length === 0) return []
+  return [`${what} that cannot be run or read here were left out: ${[...new Set(types)].join(", ")}`]
+}
+
+/** @throws Unsupported */
 function refuseState(fields: Fields): void {
-  for (const name of ["previous_response_id", "conversation", "prompt"])
-    if (fields.unchecked(name) !== undefined)
-      throw new Unsupported(`${name} is not supported: send the whole conversation as input`, name)
+  if (fields.unchecked("conversation") !== undefined)
+    throw new Unsupported(
+      "conversation is not supported: continue a response with previous_response_id, or send all items as input",
+      "conversation",
+    )
+  if (fields.unchecked("prompt") !== undefined)
+    throw new Unsupported("prompt is not supported: send its text as instructions and input", "prompt")
   if (fields.boolean("background") === true)
     throw new Unsupported("background is not supported: the answer comes with the request", "background")
 }
 
-function readReasoningEffort(fields: Fields): ReasoningOptions | undefined {
-  const effort = new Fields(fields.object("reasoning") ?? {}, "reasoning.").text("effort", TEXTS.word)
+function readTopLogprobs(fields: Fields, include: readonly unknown[]): number | undefined {
+  const top = fields.integer("top_logprobs", NUMBERS.topLogprobs) ?? 0
+  return top > 0 || include.includes("message.output_text.logprobs") ? top : undefined
+}
+
+function readReasoningEffort(reasoning: Fields): ReasoningOptions | undefined {
+  const effort = reasoning.text("effort", TEXTS.word)
   if (effort === undefined) return undefined
   return effort === "none" ? { effort, isEnabled: false } : { effort }
 }

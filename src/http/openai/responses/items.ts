@@ -1,35 +1,58 @@
 import type { ChatMessage, ContentPart, ToolCall } from "../../../domain/chat"
 import { InvalidRequest, Unsupported } from "../../../errors/request"
 import { shorten } from "../../../lib/text/shorten"
-import { COUNTS, SHOWN, TEXTS } from "../../../limits"
+import { COUNTS, SHOWN, TEXTS, TOOLS } from "../../../limits"
 import { CallHistory } from "../../read/call-history"
 import { checkList, checkText, Fields, invalidField, tooMany } from "../../read/fields"
 import { isJsonObject, type JsonObject } from "../../read/body/json-body"
+import { fromOpaque } from "./reasoning-text"
+import { CUSTOM_INPUT, LOCAL_SHELL, nameForModel } from "./tool-forms"
 
 const ROLES = ["system", "developer", "user", "assistant"] as const
 
-/** The field of a function that stands for a custom tool, which takes one text. */
-export const CUSTOM_INPUT = "input"
+/** Items with the place that messages name. */
+export interface ItemList {
+  readonly path: string
+  readonly items: readonly unknown[]
+}
+
+export interface ReadItems {
+  readonly messages: readonly ChatMessage[]
+  /** Tools that items bring along. */
+  readonly tools: readonly unknown[]
+  /** Types of items that say nothing to models here; they were left out. */
+  readonly leftOut: readonly string[]
+}
 
 /**
- * The messages of `instructions` and `input`. Thinking and calls, which are items of their own, join the assistant's
- * message that they belong to.
- * @throws InvalidRequest; Unsupported for items and parts that cannot be shown to a model here
+ * The messages of `instructions`, the conversation before, and the request's own items. Thinking and calls, which are
+ * items of their own, join the assistant's message that they belong to.
+ * @throws InvalidRequest; Unsupported for parts that cannot be shown to a model here
  */
-export function readItems(fields: Fields): readonly ChatMessage[] {
+export function readItems(fields: Fields, lists: readonly ItemList[]): ReadItems {
   const instructions = fields.text("instructions", TEXTS.prompt) ?? ""
-  const input = fields.unchecked("input")
-  if (input === undefined) throw new InvalidRequest("input is required", "input")
+  const count = lists.reduce((sum, { items }) => sum + items.length, 0)
+  const { maxItems } = COUNTS.messages
+  if (count > maxItems)
+    throw tooMany("input", maxItems, "items, with those of the conversation before", count)
   const conversation = new Conversation()
   if (instructions !== "") conversation.add({ role: "system", content: instructions })
+  for (const { path, items } of lists)
+    items.forEach((item, index) => conversation.read(`${path}[${index}]`, item))
+  return conversation.done()
+}
+
+/**
+ * `input` as a list of items.
+ * @throws InvalidRequest
+ */
+export function inputItems(input: unknown): readonly unknown[] {
+  if (input === undefined || input === null) throw new InvalidRequest("input is required", "input")
   if (typeof input === "string")
-    conversation.add({ role: "user", content: checkText("input", input, TEXTS.prompt) })
-  else {
-    const items = checkList("input", input, COUNTS.messages)
-    if (items.length === 0) throw new InvalidRequest("input must not be empty", "input")
-    items.forEach((item, index) => conversation.read(`input[${index}]`, item))
-  }
-  return conversation.messages()
+    return [{ type: "message", role: "user", content: checkText("input", input, TEXTS.prompt) }]
+  const items = checkList("input", input, COUNTS.messages)
+  if (items.length === 0) throw new InvalidRequest("input must not be empty", "input")
+  return items
 }
 
 /** An assistant's message that may still get more parts. */
@@ -42,6 +65,10 @@ interface Turn {
 class Conversation {
   readonly #messages: ChatMessage[] = []
   readonly #calls = new CallHistory()
+  readonly #tools: unknown[] = []
+  readonly #leftOut: string[] = []
+  /** Ids of calls by those of their items, which some clients send in their place. */
+  readonly #callIds = new Map<string, string>()
   #turn: Turn | undefined
   #parts = 0
 
@@ -63,16 +90,20 @@ class Conversation {
         const text = required(path, fields, "input", TEXTS.prompt)
         return this.#readCall(path, fields, JSON.stringify({ [CUSTOM_INPUT]: text }))
       }
+      case "local_shell_call":
+        return this.#readShellCall(path, fields)
       case "function_call_output":
       case "custom_tool_call_output":
+      case "local_shell_call_output":
         return this.#readOutput(path, fields)
       case "reasoning":
         return this.#readThought(path, fields)
+      case "additional_tools":
+        this.#tools.push(...(fields.list("tools", TOOLS) ?? []))
+        return
       default:
-        throw new Unsupported(
-          `${path} has type ${JSON.stringify(shorten(type, SHOWN.value))}, which models here cannot read`,
-          path,
-        )
+        // Of tools that only the service has, or of a newer client: the conversation goes on without them.
+        this.#leftOut.push(shorten(type, SHOWN.value))
     }
   }
 
@@ -85,27 +116,40 @@ class Conversation {
   }
 
   #readCall(path: string, fields: Fields, text: string): void {
-    const call = {
-      id: required(path, fields, "call_id", TEXTS.id),
-      name: required(path, fields, "name", TEXTS.name),
-      arguments: text,
-    }
+    const name = required(path, fields, "name", TEXTS.name)
+    this.#call(path, fields, nameForModel(fields.text("namespace", TEXTS.name), name), text)
+  }
+
+  #readShellCall(path: string, fields: Fields): void {
+    const { command, working_directory, timeout_ms } = fields.object("action") ?? {}
+    this.#call(path, fields, LOCAL_SHELL, JSON.stringify({ command, working_directory, timeout_ms }))
+  }
+
+  #call(path: string, fields: Fields, name: string, text: string): void {
+    const call = { id: required(path, fields, "call_id", TEXTS.id), name, arguments: text }
+    const itemId = fields.text("id", TEXTS.id)
+    if (itemId !== undefined) this.#callIds.set(itemId, call.id)
     this.#calls.add(call)
     this.#open().calls.push(call)
   }
 
   #readOutput(path: string, fields: Fields): void {
-    const call = this.#calls.withId(`${path}.call_id`, required(path, fields, "call_id", TEXTS.id))
+    const given = fields.text("call_id", TEXTS.id)
+    // Outputs of a shell have the call's id as their own, or that of its item.
+    const id = given ?? required(path, fields, "id", TEXTS.id)
+    const call = this.#calls.withId(`${path}.call_id`, this.#callIds.get(id) ?? id)
     const content = this.#readContent(`${path}.output`, fields.unchecked("output"))
     this.add({ role: "tool", name: call.name, toolCallId: call.id, content })
   }
 
-  /** The thinking itself, or its summary; what is encrypted only its service can read. */
+  /** The thinking itself, what stands for it, or its summary. */
   #readThought(path: string, fields: Fields): void {
     const own = this.#readContent(`${path}.content`, fields.unchecked("content") ?? [])
+    const opaque = fromOpaque(fields.text("encrypted_content", TEXTS.prompt) ?? "")
     const summary = this.#readContent(`${path}.summary`, fields.unchecked("summary") ?? [])
-    const texts = (own.length > 0 ? own : summary).map(({ text }) => text).filter((text) => text !== "")
-    if (texts.length > 0) this.#open().thoughts.push(...texts)
+    const written = (own.length > 0 ? own : summary).map(({ text }) => text)
+    const texts = own.length === 0 && opaque !== undefined ? [opaque] : written
+    this.#open().thoughts.push(...texts.filter((text) => text !== ""))
   }
 
   #readContent(path: string, content: unknown): readonly ContentPart[] {
@@ -127,6 +171,8 @@ class Conversation {
     this.#turn = undefined
     if (turn === undefined) return
     const { content, calls, thoughts } = turn
+    // Of thinking that only its service can read, nothing is left.
+    if (content.length + calls.length + thoughts.length === 0) return
     this.#messages.push({
       role: "assistant",
       content,
@@ -135,9 +181,9 @@ class Conversation {
     })
   }
 
-  messages(): readonly ChatMessage[] {
+  done(): ReadItems {
     this.#endTurn()
-    return this.#messages
+    return { messages: this.#messages, tools: this.#tools, leftOut: this.#leftOut }
   }
 }
 

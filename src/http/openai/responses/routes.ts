@@ -1,4 +1,6 @@
 import { Elysia } from "elysia"
+import { asXllmError } from "../../../errors/base"
+import { Unsupported } from "../../../errors/request"
 import type { Logger } from "../../../log/logger"
 import { BODY_BYTES } from "../../../limits"
 import { abortControllerFor } from "../../context/consume"
@@ -6,26 +8,37 @@ import { mayBeSilent } from "../../context/idle"
 import { requestContextOf } from "../../context/request-context"
 import { fitting } from "../../read/fitting"
 import { readHeaderOptions } from "../../read/headers"
-import { readJsonObject } from "../../read/body/json-body"
+import { type JsonObject, readJsonObject } from "../../read/body/json-body"
 import { replyToChat } from "../../render/chat-reply"
+import type { ResponseStore } from "../../response-store/response-store"
 import type { OpenAiContext } from "../reply"
 import { type ResponsesCall, toResponsesCall } from "./call"
+import { toItemPage } from "./item-page"
+import { inputOf, toStoredInput, withStored } from "./stored"
 import { ResponseWriter } from "./writer"
 
-/** POST /v1/responses and /v1/responses/input_tokens */
-export function responseRoutes(context: OpenAiContext, log: Logger) {
+interface StoredCall extends ResponsesCall {
+  readonly previous?: string
+}
+
+/** POST /v1/responses and what belongs to it */
+export function responseRoutes(context: OpenAiContext, store: ResponseStore, log: Logger) {
   const { engine } = context
-  const readCall = async (request: Request): Promise<ResponsesCall> =>
-    toResponsesCall(await readJsonObject(request, BODY_BYTES.generation), readHeaderOptions(request))
+  const readCall = async (request: Request): Promise<StoredCall> => {
+    const given = await readJsonObject(request, BODY_BYTES.generation)
+    const { body, earlier, previous } = await withStored(store, requestContextOf(request).owner, given)
+    const call = toResponsesCall(body, readHeaderOptions(request), earlier)
+    return previous === undefined ? call : { ...call, previous }
+  }
   return new Elysia({ name: "openai-responses" })
     .post(
       "/v1/responses",
       async ({ request, server }) => {
         const call = await readCall(request)
         mayBeSilent(request, server)
-        const { leftOut } = call.tools
+        const { leftOut } = call
         if (leftOut.length > 0) log.info("tools that cannot be run here were left out", { tools: leftOut })
-        return await answer(context, request, call)
+        return await answer(context, store, request, call)
       },
       { parse: "none" },
     )
@@ -40,24 +53,47 @@ export function responseRoutes(context: OpenAiContext, log: Logger) {
       },
       { parse: "none" },
     )
+    .get("/v1/responses/:id", ({ request, params: { id } }) => {
+      if (queryOf(request).get("stream") === "true")
+        throw new Unsupported("stream is not supported for a response that is complete", "stream")
+      const body = store.body(requestContextOf(request).owner, id)
+      return new Response(body, { headers: { "content-type": "application/json;charset=utf-8" } })
+    })
+    .delete("/v1/responses/:id", ({ request, params: { id } }) => {
+      store.remove(requestContextOf(request).owner, id)
+      return { id, object: "response", deleted: true }
+    })
+    .get("/v1/responses/:id/input_items", async ({ request, params: { id } }) =>
+      toItemPage(inputOf(await store.chain(requestContextOf(request).owner, id)), queryOf(request)),
+    )
+    .post("/v1/responses/:id/cancel", ({ request, params: { id } }) => {
+      store.body(requestContextOf(request).owner, id)
+      throw new Unsupported(
+        "only responses in the background can be cancelled, which are not supported; to cancel another, close its connection",
+      )
+    })
+}
+
+function queryOf({ url }: Request): URLSearchParams {
+  return new URLSearchParams(url.includes("?") ? url.slice(url.indexOf("?")) : "")
 }
 
 async function answer(
   { engine, settings }: OpenAiContext,
+  store: ResponseStore,
   request: Request,
-  call: ResponsesCall,
+  call: StoredCall,
 ): Promise<Response> {
   const requestContext = requestContextOf(request)
   const client = abortControllerFor(request)
   const { name } = await engine.resolve(call.request.model, "chat")
+  const isKept = store.isEnabled && (call.store ?? true)
   const writer = new ResponseWriter({
+    ...call.reply,
     model: call.request.model ?? name,
-    echoed: call.echoed,
-    custom: call.tools.custom,
+    ...(isKept && { keep: (response: JsonObject) => keep(store, request, call, response) }),
   })
-  const { leftOut } = call.tools
-  if (leftOut.length > 0)
-    writer.warn(`tools that cannot be run here were left out: ${[...new Set(leftOut)].join(", ")}`)
+  if (call.store === true && !isKept) writer.warn("the response is not kept: responses.store is off")
   const fitted = call.truncates
     ? await fitting(engine, call.request, client.signal)
     : { request: call.request, droppedMessages: 0 }
@@ -68,9 +104,37 @@ async function answer(
   return await replyToChat({
     events,
     writer,
-    stream: call.stream,
+    stream: call.reply.stream,
     client,
     requestContext,
     fail: (error) => writer.fail(error),
   })
+}
+
+/** Returns why it could not be kept: the answer is good without. */
+function keep(
+  store: ResponseStore,
+  request: Request,
+  { input, previous }: StoredCall,
+  response: JsonObject,
+): string | undefined {
+  const requestContext = requestContextOf(request)
+  const items = toStoredInput(input)
+  if (items === undefined) return "the response is not kept: its input is too large"
+  const output = response["output"] as readonly { readonly id: string }[]
+  try {
+    store.put({
+      id: String(response["id"]),
+      owner: requestContext.owner,
+      ...(previous !== undefined && { previous }),
+      input: items,
+      body: JSON.stringify(response),
+      items: output.map(({ id }) => id),
+    })
+    return undefined
+  } catch (error) {
+    const failure = asXllmError(error)
+    requestContext.recovered(failure)
+    return `the response is not kept: ${failure.publicMessage}`
+  }
 }

@@ -1,37 +1,38 @@
-import type { FinishReason, GenerationEvent, PartStartEvent, Usage } from "../../../domain/chat"
+import type { DeltaEvent, FinishReason, GenerationEvent, PartStartEvent, Usage } from "../../../domain/chat"
 import { InternalError, type XllmError } from "../../../errors/base"
 import type { JsonObject } from "../../read/body/json-body"
-import { CUSTOM_INPUT } from "./items"
+import { LogprobBudget } from "../../render/answer"
+import { toChatLogprobs } from "../logprobs"
+import type { ResponseReply } from "./call"
+import { newId, newItem, type OutputItem, partOf, toItemBody } from "./output-items"
+import { customInputOf } from "./tool-forms"
 
-/** An item of the output. */
-interface Item {
-  readonly id: string
-  readonly start: PartStartEvent
-  text: string
-  isDone: boolean
-}
-
-export interface ResponseOptions {
+export interface WriterOptions extends ResponseReply {
   readonly model: string
-  /** Fields of the request that its response repeats. */
-  readonly echoed: JsonObject
-  /** Names of tools that take one text. */
-  readonly custom: ReadonlySet<string>
+  /**
+   * Keeps the complete response for later requests. Returns why that failed: a sentence. Absent: it is not kept.
+   */
+  readonly keep?: (response: JsonObject) => string | undefined
 }
 
 /** Renders the events of a chat as those of OpenAI's Responses API, and collects them into one response. */
 export class ResponseWriter {
   readonly #id = newId("resp")
-  readonly #createdAt = Math.floor(Date.now() / 1000)
-  readonly #options: ResponseOptions
-  readonly #items: Item[] = []
+  readonly #createdAt = seconds()
+  readonly #options: WriterOptions
+  readonly #items: OutputItem[] = []
+  readonly #budget = new LogprobBudget()
   #sequence = 0
-  #warnings: readonly string[] = []
+  #warnings: readonly string[]
   #reason: FinishReason = "stop"
   #usage: Usage | undefined
+  #completedAt: number | null = null
+  #isKept: boolean
 
-  constructor(options: ResponseOptions) {
+  constructor(options: WriterOptions) {
     this.#options = options
+    this.#warnings = options.warnings
+    this.#isKept = options.keep !== undefined
   }
 
   /** Deviations from what the client may expect, one sentence each. */
@@ -51,17 +52,14 @@ export class ResponseWriter {
       case "part-start":
         return this.#open(event)
       case "delta":
-        return this.#add(event.text)
+        return this.#add(event)
       case "part-end":
         return this.#close()
       case "finish":
         this.#reason = event.reason
         return ""
-      case "done": {
-        this.#usage = event.usage
-        const isCut = this.#reason === "length"
-        return this.#event(isCut ? "response.incomplete" : "response.completed", { response: this.whole() })
-      }
+      case "done":
+        return this.#end(event.usage)
       case "loading":
       case "queued":
       case "progress":
@@ -83,26 +81,44 @@ export class ResponseWriter {
     return this.#response(this.#reason === "length" ? "incomplete" : "completed")
   }
 
+  #end(usage: Usage): string {
+    this.#usage = usage
+    this.#completedAt = this.#reason === "length" ? null : seconds()
+    const failure = this.#options.keep?.(this.whole())
+    if (failure !== undefined) {
+      this.#isKept = false
+      this.warn(failure)
+    }
+    const type = this.#reason === "length" ? "response.incomplete" : "response.completed"
+    return this.#event(type, { response: this.whole() })
+  }
+
   #open(start: PartStartEvent): string {
-    const item = { id: newId(PREFIXES[start.part]), start, text: "", isDone: false }
+    const item = newItem(start, this.#options.forms)
     this.#items.push(item)
     const place = this.#place()
     const added = this.#event("response.output_item.added", {
       output_index: place.output_index,
-      item: this.#toItem(item),
+      item: toItemBody(item, this.#options),
     })
-    const part = partOf(item)
-    return part === undefined ? added : added + this.#event("response.content_part.added", { ...place, part })
+    const part = partOf(item, this.#options)
+    return part === undefined
+      ? added
+      : added + this.#event(`${this.#partName(item)}.added`, { ...place, part })
   }
 
-  #add(text: string): string {
+  #add({ text, logprobs = [] }: DeltaEvent): string {
     const item = this.#items.at(-1)
-    if (text === "" || item === undefined) return ""
+    if (item === undefined || (text === "" && logprobs.length === 0)) return ""
     item.text += text
-    const name = this.#nameOf(item)
-    // The arguments of a custom tool are one text, which is known when they are complete.
+    if (item.start.part === "text") {
+      this.#budget.take(logprobs)
+      item.logprobs.push(...logprobs)
+    }
+    const name = this.#textName(item)
+    // Of other tools than functions, the input is known when it is complete.
     if (name === undefined) return ""
-    const extras = item.start.part === "text" ? { logprobs: [] } : {}
+    const extras = item.start.part === "text" ? { logprobs: toChatLogprobs(logprobs).content } : {}
     return this.#event(`${name}.delta`, { ...this.#place(), delta: text, ...extras })
   }
 
@@ -113,70 +129,64 @@ export class ResponseWriter {
     const place = this.#place()
     return (
       this.#endOfText(item, place) +
-      this.#event("response.output_item.done", { output_index: place.output_index, item: this.#toItem(item) })
+      this.#event("response.output_item.done", {
+        output_index: place.output_index,
+        item: toItemBody(item, this.#options),
+      })
     )
   }
 
-  #endOfText(item: Item, place: JsonObject): string {
-    const { start, text } = item
-    if (start.part === "tool-call") {
-      if (!this.#options.custom.has(start.name))
-        return this.#event("response.function_call_arguments.done", {
-          ...place,
-          name: start.name,
-          arguments: text,
-        })
-      const input = inputOf(text)
+  #endOfText(item: OutputItem, place: JsonObject): string {
+    const { start, text, form } = item
+    if (start.part !== "tool-call") {
+      const extras = start.part === "text" ? { logprobs: toChatLogprobs(item.logprobs).content } : {}
+      return (
+        this.#event(`${this.#textName(item) ?? ""}.done`, { ...place, text, ...extras }) +
+        this.#event(`${this.#partName(item)}.done`, { ...place, part: partOf(item, this.#options) })
+      )
+    }
+    if (form?.kind === "local_shell") return ""
+    if (form?.kind === "custom") {
+      const input = customInputOf(text)
       return (
         this.#event("response.custom_tool_call_input.delta", { ...place, delta: input }) +
         this.#event("response.custom_tool_call_input.done", { ...place, input })
       )
     }
-    const extras = start.part === "text" ? { logprobs: [] } : {}
-    return (
-      this.#event(`${this.#nameOf(item) ?? ""}.done`, { ...place, text, ...extras }) +
-      this.#event("response.content_part.done", { ...place, part: partOf(item) })
-    )
+    return this.#event("response.function_call_arguments.done", {
+      ...place,
+      name: form?.name ?? start.name,
+      arguments: text,
+    })
   }
 
-  /** The name of the events with an item's text. */
-  #nameOf({ start }: Item): string | undefined {
+  /** The beginning of the names of the events about an item's content. */
+  #partName({ start }: OutputItem): string {
+    const isSummary = start.part === "reasoning" && this.#options.isSummary
+    return isSummary ? "response.reasoning_summary_part" : "response.content_part"
+  }
+
+  /** The same, of those with its text; undefined where it comes at once. */
+  #textName({ start, form }: OutputItem): string | undefined {
     switch (start.part) {
       case "text":
         return "response.output_text"
       case "reasoning":
-        return "response.reasoning_text"
+        return this.#options.isSummary ? "response.reasoning_summary_text" : "response.reasoning_text"
       case "tool-call":
-        return this.#options.custom.has(start.name) ? undefined : "response.function_call_arguments"
+        return form?.kind === "function" ? "response.function_call_arguments" : undefined
       default:
         return start satisfies never
     }
   }
 
   /** Where the newest item is. */
-  #place(): { readonly item_id: string; readonly output_index: number; readonly content_index?: number } {
+  #place(): { readonly item_id: string; readonly output_index: number } {
     const item = this.#items.at(-1)
     const place = { item_id: item?.id ?? "", output_index: this.#items.length - 1 }
-    return item?.start.part === "tool-call" ? place : { ...place, content_index: 0 }
-  }
-
-  #toItem(item: Item): JsonObject {
-    const { id, start, text, isDone } = item
-    const status = isDone ? "completed" : "in_progress"
-    switch (start.part) {
-      case "text":
-        return { id, type: "message", status, role: "assistant", content: isDone ? [partOf(item)] : [] }
-      case "reasoning":
-        return { id, type: "reasoning", status, summary: [], content: isDone ? [partOf(item)] : [] }
-      case "tool-call": {
-        const common = { id, call_id: start.id, name: start.name, status }
-        return this.#options.custom.has(start.name)
-          ? { ...common, type: "custom_tool_call", input: isDone ? inputOf(text) : "" }
-          : { ...common, type: "function_call", arguments: text }
-      }
-      default:
-        return start satisfies never
-    }
+    if (item === undefined || item.start.part === "tool-call") return place
+    const isSummary = item.start.part === "reasoning" && this.#options.isSummary
+    return { ...place, ...(isSummary ? { summary_index: 0 } : { content_index: 0 }) }
   }
 
   #response(status: "in_progress" | "completed" | "incomplete" | "failed"): JsonObject {
@@ -184,16 +194,18 @@ export class ResponseWriter {
       id: this.#id,
       object: "response",
       created_at: this.#createdAt,
+      completed_at: this.#completedAt,
       status,
+      access_programs: null,
       background: false,
+      conversation: null,
       error: null,
       incomplete_details: status === "incomplete" ? { reason: "max_output_tokens" } : null,
       model: this.#options.model,
-      output: status === "in_progress" ? [] : this.#items.map((item) => this.#toItem(item)),
-      previous_response_id: null,
+      output: status === "in_progress" ? [] : this.#items.map((item) => toItemBody(item, this.#options)),
+      prompt: null,
       service_tier: "default",
-      // Nothing is kept between requests.
-      store: false,
+      store: this.#isKept,
       ...this.#options.echoed,
       usage: this.#usage === undefined ? null : toUsage(this.#usage),
       ...(this.#warnings.length > 0 && { warnings: this.#warnings }),
@@ -205,30 +217,9 @@ export class ResponseWriter {
   }
 }
 
-const PREFIXES = { text: "msg", reasoning: "rs", "tool-call": "fc" } as const
-
-function newId(prefix: string): string {
-  return `${prefix}_${crypto.randomUUID().replaceAll("-", "")}`
-}
-
-/** The content of a message or of thinking; calls have none. */
-function partOf({ start, text }: Item): JsonObject | undefined {
-  if (start.part === "tool-call") return undefined
-  return start.part === "text"
-    ? { type: "output_text", text, annotations: [], logprobs: [] }
-    : { type: "reasoning_text", text }
-}
-
-/** The one text of a custom tool's call; of one that was cut off, what is there. */
-function inputOf(text: string): string {
-  try {
-    const value: unknown = JSON.parse(text)
-    if (typeof value === "object" && value !== null && CUSTOM_INPUT in value)
-      return String(value[CUSTOM_INPUT])
-  } catch {
-    // Cut off.
-  }
-  return text
+/** Unix time. */
+function seconds(): number {
+  return Math.floor(Date.now() / 1000)
 }
 
 function toUsage({ promptTokens, completionTokens, cachedTokens, reasoningTokens = 0 }: Usage): JsonObject {

@@ -37,6 +37,8 @@ export interface LoadedTextBody {
   readonly vocabulary_size: number
   readonly chat_template: LoadedTextInfo["chatTemplate"]
   readonly fill_in_the_middle: boolean
+  /** Whether answers are guessed ahead, from what and when, or why not. */
+  readonly speculation: { readonly is_on: boolean; readonly explanation: string }
 }
 
 /** The rotary position embeddings in use, by the names of the settings. */
@@ -126,6 +128,9 @@ export interface LoadedModelBody {
     readonly tokens_generated: number
     readonly preemptions: number
     readonly kv_growths: number
+    /** Guessed tokens that were checked, and those that were right. */
+    readonly draft_n: number
+    readonly draft_n_accepted: number
   }
 }
 
@@ -172,6 +177,8 @@ export function toLoadedModelBody(model: LoadedModel): LoadedModelBody {
       tokens_generated: model.counters.tokensGenerated,
       preemptions: model.counters.preemptions,
       kv_growths: model.counters.kvGrowths,
+      draft_n: model.counters.draftTokens,
+      draft_n_accepted: model.counters.draftTokensAccepted,
     },
   }
 }
@@ -242,6 +249,7 @@ function toTextBody(info: LoadedTextInfo): LoadedTextBody {
     vocabulary_size: info.vocabularySize,
     chat_template: info.chatTemplate,
     fill_in_the_middle: info.fillInTheMiddle,
+    speculation: { is_on: info.speculation.isOn, explanation: info.speculation.explanation },
   }
 }
 

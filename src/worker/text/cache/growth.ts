@@ -14,6 +14,8 @@ export interface PoolDemand {
   readonly sequences: number
   /** Cells that the longest of them will soon have. */
   readonly longest: number
+  /** Cells that the longest idle prefix has. */
+  readonly longestIdle: number
   /** Cells that all of them and the idle prefixes will soon have in one pool, where shared ones count once. */
   readonly pooled: number
 }
@@ -41,14 +43,28 @@ export function planGrowth(
   const sequences = demand.sequences > now.sequences ? limits.slots : now.sequences
   const pooled = pooledShape(now, demand, limits, sequences, manner)
   const split = splitShape(now, demand, limits, sequences, manner)
-  const isWorthIt = split.cells <= Math.min(limits.mostCells, SPLIT_WORTH * demand.pooled)
-  const isSplit = limits.layoutIsFixed ? now.layout === "split" : isWorthIt
+  const isSplit = limits.layoutIsFixed ? now.layout === "split" : isSplitWorth(split, demand, limits)
   const chosen = isSplit ? split : pooled
   return sameShape(chosen, now) ? undefined : chosen
 }
 
+/**
+ * The split pool to return to from one pool that is larger than what is left needs: several conversations that fit
+ * shares of their own, and no idle prefix that would be lost. Undefined if one pool is better, or as good.
+ */
+export function planReturn(now: PoolShape, demand: PoolDemand, limits: GrowthLimits): PoolShape | undefined {
+  if (now.layout === "split" || limits.layoutIsFixed || demand.sequences < 2) return undefined
+  const longest = Math.max(demand.longest, demand.longestIdle)
+  const split = splitShape(now, { ...demand, longest }, limits, now.sequences, "generous")
+  return longest <= cellsPerSequence(split) && isSplitWorth(split, demand, limits) ? split : undefined
+}
+
 export function sameShape(a: PoolShape, b: PoolShape): boolean {
   return a.layout === b.layout && a.cells === b.cells && a.sequences === b.sequences
+}
+
+function isSplitWorth(split: PoolShape, { pooled }: PoolDemand, { mostCells }: GrowthLimits): boolean {
+  return split.cells <= Math.min(mostCells, SPLIT_WORTH * pooled)
 }
 
 function fits(now: PoolShape, demand: PoolDemand, limits: GrowthLimits): boolean {

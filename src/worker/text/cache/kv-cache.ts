@@ -75,10 +75,7 @@ export class KvCache {
     this.layout = context.layout
     this.cells = context.cells
     this.cellsPerSequence = context.cellsPerSequence
-    this.slots = Array.from(
-      { length: context.sequences },
-      (_, id) => before?.slots.find((slot) => slot.id === id) ?? emptySlot(id),
-    )
+    this.slots = slotsOf(context.sequences, before?.slots ?? [])
     this.#step = before?.step ?? 0
     this.#isDoubtful = before?.isDoubtful ?? false
     this.traits = {
@@ -170,6 +167,14 @@ export class KvCache {
   advance(slot: Slot, tokens: number): void {
     slot.length += tokens
     slot.lastUsed = this.#step
+  }
+
+  /** Removes the newest cells of a slot, which were computed for guesses; `position`: of the first of them. */
+  rollback(slot: Slot, length: number, position: number): void {
+    if (slot.length <= length) return
+    if (this.#context.truncate(slot.id, position)) slot.length = length
+    // What runs there is computed again.
+    else this.clear(slot)
   }
 
   /**
@@ -356,8 +361,31 @@ export class KvCache {
   }
 }
 
-function emptySlot(id: number): Slot {
-  return { id, tokens: [], cacheKey: "", length: 0, busy: false, uses: 0, isPrivate: false, lastUsed: 0 }
+/** One for each sequence: the one from before, or an empty one. */
+function slotsOf(sequences: number, before: readonly Slot[]): readonly Slot[] {
+  const kept = before.filter(({ id }) => id < sequences)
+  const numbers = new Set(kept.map(({ number }) => number))
+  let next = 0
+  return Array.from({ length: sequences }, (_, id) => {
+    const slot = kept.find((one) => one.id === id)
+    if (slot !== undefined) return slot
+    while (numbers.has(next)) next++
+    return emptySlot(id, next++)
+  })
+}
+
+function emptySlot(id: number, number: number): Slot {
+  return {
+    id,
+    number,
+    tokens: [],
+    cacheKey: "",
+    length: 0,
+    busy: false,
+    uses: 0,
+    isPrivate: false,
+    lastUsed: 0,
+  }
 }
 
 function cutShare(shared: SharedCells | undefined, kept: number): SharedCells | undefined {

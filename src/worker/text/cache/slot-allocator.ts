@@ -2,11 +2,21 @@ import { commonPrefix } from "../prompt/cells"
 import type { Runtime } from "../runtime"
 import type { Sequence } from "../sequence"
 import type { KvCache } from "./kv-cache"
-import { type CellHolder, cellsOf, choosePlacement, reusable, type SlotPlacement } from "./slots"
+import {
+  type CellHolder,
+  cellsOf,
+  choosePlacement,
+  choosePlacementIn,
+  reusable,
+  type SlotPlacement,
+} from "./slots"
 import { inTurn } from "./turns"
 
 /** A shared prefix shorter than this is recomputed rather than waited for. */
 const LEAST_WAITED_FOR = 16
+
+/** See `GenerationOptions.slot`. */
+const ANY_SLOT = -1
 
 type Leader = Sequence["leader"]
 
@@ -57,8 +67,11 @@ export class SlotAllocator {
 
   #place(sequence: Sequence, running: readonly Sequence[]): boolean {
     const { slots, traits } = this.#cache
-    const { usesCache } = sequence.request.prepared
-    const placement = choosePlacement(sequence, slots, traits, usesCache, sequence.saved)
+    const { usesCache, slot: number = ANY_SLOT } = sequence.request.prepared
+    const placement =
+      number === ANY_SLOT || sequence.choice > 0
+        ? choosePlacement(sequence, slots, traits, usesCache, sequence.saved)
+        : choosePlacementIn(number, sequence, slots, traits, usesCache, sequence.saved)
     if (placement === undefined) return false
     const isShared = traits.shares && placement.source !== placement.slot
     const shared = { tokens: isShared ? placement.keep : 0, owner: placement.source.tokens }

@@ -13,6 +13,8 @@ export interface CacheablePrompt {
 export interface Slot {
   /** llama.cpp's sequence id. */
   id: number
+  /** By which clients know it; no other slot has the same. It stays when sequences change places. */
+  number: number
   /** The first `length` of these are cached. Shared with the sequence that runs in this slot. */
   tokens: ArrayLike<number>
   /** Of the prompt that they were computed for, see {@link CacheablePrompt}. */
@@ -154,6 +156,28 @@ export function choosePlacement(
   return { slot, source: slot, keep: saved.keep, saved }
 }
 
+/** The same in the slot with that number, if it is idle; where the cache has none, another gets the number. */
+export function choosePlacementIn(
+  number: number,
+  prompt: CacheablePrompt,
+  slots: readonly Slot[],
+  traits: MemoryTraits,
+  cachePrompt: boolean,
+  saved?: SavedPrefix,
+): SlotPlacement | undefined {
+  const slot =
+    slots.find((one) => one.number === number) ?? evictionCandidate(slots.filter(({ busy }) => !busy))
+  if (slot === undefined || slot.busy) return choosePlacement(prompt, slots, traits, cachePrompt, saved)
+  slot.number = number
+  if (!cachePrompt) return { slot, source: slot, keep: 0 }
+  const own = { slot, keep: reusable(slot, prompt, traits) }
+  const anywhere = longest(slots, prompt, traits)
+  const isCopied = worthCopying(anywhere, traits) && anywhere.keep >= own.keep + LEAST_COPIED
+  const { slot: source, keep } = isCopied ? anywhere : own
+  if (saved === undefined || saved.keep < keep + LEAST_COPIED) return { slot, source, keep }
+  return { slot, source: slot, keep: saved.keep, saved }
+}
+
 function chooseAmongSlots(
   prompt: CacheablePrompt,
   slots: readonly Slot[],
@@ -200,7 +224,7 @@ function worthCopying({ slot, keep }: Candidate, traits: MemoryTraits): boolean 
 }
 
 /** An empty slot, or the least recently used one; lowest id first, to keep running sequences adjacent. */
-function evictionCandidate(idle: readonly Slot[]): Slot | undefined {
+export function evictionCandidate(idle: readonly Slot[]): Slot | undefined {
   let best: Slot | undefined
   for (const slot of idle) if (best === undefined || isMissedLess(slot, best)) best = slot
   return best
@@ -250,4 +274,16 @@ function longestRun(slots: readonly Slot[]): readonly Slot[] {
     if (run.length > best.length) best = run
   }
   return best
+}
+
+/** What the cells of a request depend on besides its tokens. */
+export function cacheKeyOf({
+  cacheOwner,
+  cacheSalt,
+}: {
+  readonly cacheOwner?: string | undefined
+  readonly cacheSalt?: string | undefined
+}): string {
+  if (cacheOwner === undefined && cacheSalt === undefined) return ""
+  return Bun.SHA256.hash(JSON.stringify([cacheOwner ?? null, cacheSalt ?? null]), "hex")
 }

@@ -44,8 +44,9 @@ export class DemandMeter {
     const active = [...running, ...waiting.slice(0, Math.max(0, mostSlots - running.length))]
     this.#forgetOthers(active)
     const lengths = active.map((sequence) => soonLength(sequence, contextLength))
+    const idle = slots.filter((slot) => !slot.busy)
     const holders: CellHolder[] = [
-      ...slots.filter((slot) => !slot.busy).map(holderOf),
+      ...idle.map(holderOf),
       ...active.map((sequence, index) => ({
         owner: sequence.tokens,
         length: lengths[index] ?? 0,
@@ -55,6 +56,7 @@ export class DemandMeter {
     return {
       sequences: active.length,
       longest: Math.max(0, ...lengths),
+      longestIdle: Math.max(0, ...idle.map(({ length }) => length)),
       pooled: cellsOf(holders),
     }
   }

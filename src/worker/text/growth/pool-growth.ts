@@ -2,7 +2,7 @@ import type { MemoryFootprint } from "../../../domain/device"
 import type { KvPlan } from "../../../domain/settings"
 import type { Context, PendingContext } from "../../../llama/context"
 import type { KvState, MemoryGrant } from "../../../protocol/messages"
-import { planGrowth, type PoolDemand, type PoolShape, sameShape } from "../cache/growth"
+import { planGrowth, planReturn, type PoolDemand, type PoolShape, sameShape } from "../cache/growth"
 import { copiedStates, liveStates, moveStates, movesWhole, type StateSource } from "../cache/state-moves"
 import type { ContextFactory } from "./context-factory"
 import type { MutableCounters } from "../output/step-outbox"
@@ -11,6 +11,9 @@ import type { Runtime } from "../runtime"
 
 /** After a refusal the same is asked again at the earliest after this, in ms. */
 const REFUSED_MS = 5000
+
+/** One pool returns to shares when these have been better for so many steps, so that layouts do not take turns. */
+const STEPS_BEFORE_RETURN = 64
 
 /** Asks for the memory of a growth, and reports what is held. */
 export interface MemoryBroker {
@@ -38,10 +41,17 @@ export class ContextLost extends Error {
 
 type State =
   | { readonly is: "resting" }
-  | { readonly is: "asking"; readonly target: PoolShape; grant: MemoryGrant | undefined }
+  | {
+      readonly is: "asking"
+      readonly target: PoolShape
+      /** All fits as it is: the pool would only be faster. */
+      readonly isOptional: boolean
+      grant: MemoryGrant | undefined
+    }
   | {
       readonly is: "making"
       readonly target: PoolShape
+      readonly isOptional: boolean
       readonly pending: PendingContext
       /** The context before was given up, and these are its states. */
       readonly saved: StateSource | undefined
@@ -50,7 +60,7 @@ type State =
 /**
  * Grows the KV cache between steps: asks for memory, has a larger context made on a second thread while the present
  * one decodes, moves the cached states there and frees the old one. A growth that is refused or fails leaves
- * everything as it was.
+ * everything as it was. In the same way one pool becomes shares again when these have been better for a while.
  */
 export class PoolGrowth {
   readonly #parts: PoolGrowthParts
@@ -58,6 +68,8 @@ export class PoolGrowth {
   #retryAt = Number.NEGATIVE_INFINITY
   /** There was no memory for this one: the least that would do is asked for next. */
   #refused: PoolShape | undefined
+  /** Steps in a row in which shares would have been better than one pool. */
+  #stepsForShares = 0
 
   constructor(parts: PoolGrowthParts) {
     this.#parts = parts
@@ -91,17 +103,32 @@ export class PoolGrowth {
 
   #consider(demand: () => PoolDemand): void {
     const { plan, now } = this.#parts
-    if (!this.possible || now() < this.#retryAt) return
+    const shape = this.#shape()
+    const mayReturn = shape.layout === "unified" && !plan.layoutIsFixed
+    if ((!this.possible && !mayReturn) || now() < this.#retryAt) return
+    const wanted = demand()
     const refused = this.#refused
-    const target = planGrowth(this.#shape(), demand(), plan, refused === undefined ? "generous" : "frugal")
-    if (target === undefined) this.#refused = undefined
-    else if (refused !== undefined && sameShape(target, refused)) this.#giveUp(target)
+    const target = planGrowth(shape, wanted, plan, refused === undefined ? "generous" : "frugal")
+    if (target === undefined) {
+      this.#refused = undefined
+      const shares = this.#return(shape, wanted)
+      if (shares !== undefined) this.#ask(shares, true)
+    } else if (refused !== undefined && sameShape(target, refused)) this.#giveUp(target)
     else this.#ask(target)
   }
 
-  #ask(target: PoolShape): void {
+  /** The shares to return to, once they have been better for long enough. */
+  #return(shape: PoolShape, wanted: PoolDemand): PoolShape | undefined {
+    const target = planReturn(shape, wanted, this.#parts.plan)
+    this.#stepsForShares = target === undefined ? 0 : this.#stepsForShares + 1
+    if (this.#stepsForShares < STEPS_BEFORE_RETURN) return undefined
+    this.#stepsForShares = 0
+    return target
+  }
+
+  #ask(target: PoolShape, isOptional = false): void {
     const { runtime, memory, plan, footprintOf } = this.#parts
-    const state: State = { is: "asking", target, grant: undefined }
+    const state: State = { is: "asking", target, isOptional, grant: undefined }
     this.#state = state
     const copied = runtime.context.wholeStateSize
     // A state that does not move as a whole is fitted to the other layout in another copy.
@@ -120,9 +147,10 @@ export class PoolGrowth {
       )
   }
 
-  #begin({ target, grant }: Extract<State, { is: "asking" }>): void {
+  #begin({ target, grant, isOptional }: Extract<State, { is: "asking" }>): void {
     if (grant === undefined) return
-    if (grant === "no") return this.#giveUp(target)
+    // Streams do not stand still for what is merely faster.
+    if (grant === "no" || (grant === "least" && isOptional)) return this.#giveUp(target)
     const { contexts, runtime } = this.#parts
     let saved: StateSource | undefined
     if (grant === "least") {
@@ -130,7 +158,7 @@ export class PoolGrowth {
       runtime.context[Symbol.dispose]()
     }
     try {
-      this.#state = { is: "making", target, pending: contexts.begin(target), saved }
+      this.#state = { is: "making", target, isOptional, pending: contexts.begin(target), saved }
     } catch {
       // There is no thread for it.
       if (saved !== undefined) this.#replace(this.#remake(), saved)
@@ -138,14 +166,14 @@ export class PoolGrowth {
     }
   }
 
-  #finish({ target, pending, saved }: Extract<State, { is: "making" }>): void {
+  #finish({ target, pending, saved, isOptional }: Extract<State, { is: "making" }>): void {
     const { runtime, contexts, counters, memory } = this.#parts
     const before = runtime.context
     const made = contexts.take(pending)
     const context = made ?? (saved === undefined ? undefined : this.#remake())
     if (context !== undefined) this.#replace(context, saved ?? liveStates(before, runtime.cache, context))
     if (made === undefined) return this.#giveUp(target)
-    counters.kvGrowths++
+    if (!isOptional) counters.kvGrowths++
     this.#refused = undefined
     this.#state = { is: "resting" }
     memory.holds(this.#held())

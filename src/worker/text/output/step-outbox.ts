@@ -14,6 +14,8 @@ export function noCounters(): MutableCounters {
     tokensGenerated: 0,
     preemptions: 0,
     kvGrowths: 0,
+    draftTokens: 0,
+    draftTokensAccepted: 0,
   }
 }
 

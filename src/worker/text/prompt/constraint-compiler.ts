@@ -1,6 +1,7 @@
 import type { OutputConstraint } from "../../../domain/chat"
 import type { ToolUse } from "../../../domain/tools"
 import { InvalidRequest } from "../../../errors/request"
+import { repeatsAmbiguously } from "../../../grammar/ambiguity"
 import { parseGbnf } from "../../../grammar/gbnf/parse"
 import { eitherGrammar, surrounded } from "../../../grammar/combine"
 import { characters, type GrammarNode, NOTHING, optional, sequence, terminal } from "../../../grammar/node"
@@ -18,6 +19,7 @@ import { certainTriggers } from "../../../prompt/tools/bare-calls"
 import type { ToolSyntax } from "../../../prompt/tools/syntax"
 import { toolGrammar } from "../../../prompt/tools/tool-grammar"
 import { bytePattern } from "../markers"
+import { TokenIndex } from "../sampling/token-index"
 import { TokenPieces } from "../sampling/token-pieces"
 import { ControlTexts } from "./control-texts"
 import type { PreparedConstraint } from "./prepared"
@@ -159,6 +161,8 @@ export class ConstraintCompiler {
       warnings,
       prepare: (): PreparedConstraint => ({
         grammar: native.clone().share(),
+        // Made here, where no answer waits for it.
+        index: TokenIndex.of(this.#vocabulary).share(),
         tokens,
         ...(triggers !== undefined && { triggers }),
       }),
@@ -206,7 +210,13 @@ function write(output: OutputConstraint): Written {
 
 function ofRegex(pattern: string): ReturnType<typeof matched> {
   try {
-    return matched(parseRegex(pattern), characters)
+    const node = matched(parseRegex(pattern), characters)
+    if (repeatsAmbiguously(node))
+      throw new InvalidRequest(
+        "the regular expression repeats what is repeated already, so that there are too many ways to match a text",
+        "regex",
+      )
+    return node
   } catch (error) {
     if (!(error instanceof RegexError)) throw error
     const reason = error.isUnsupported

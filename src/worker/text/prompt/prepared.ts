@@ -1,10 +1,11 @@
-import type { SamplingParameters } from "../../../domain/chat"
+import type { SamplingParameters, SpeculationOptions } from "../../../domain/chat"
 import type { GrammarShare } from "../../../llama/grammar"
 import type { ControlToken } from "../../../prompt/tools/control-tokens"
 import type { ToolSyntax } from "../../../prompt/tools/syntax"
 import type { ResolvedMarker } from "../markers"
 import type { StopText } from "../output/stop"
 import type { BreakerTable } from "../sampling/dry-breakers"
+import type { TokenIndexShare } from "../sampling/token-index"
 import type { PromptCells } from "./cells"
 
 /** Biases added to logits, with each token listed once. */
@@ -29,6 +30,8 @@ export interface PreparedSampling extends Omit<
 export interface PreparedConstraint {
   /** Compiled; the receiver owns it. */
   readonly grammar: GrammarShare
+  /** Of the model's tokens. */
+  readonly index: TokenIndexShare
   /** Control tokens that it names. */
   readonly tokens: readonly number[]
   /**
@@ -92,7 +95,7 @@ export interface PreparedRequest extends PromptCells {
   readonly keepsStop: boolean
   /** See {@link CompletionRequest.leastIndent}; 0: any indentation will do. */
   readonly leastIndent: number
-  /** See {@link CompletionRequest.lineBreakEndsAfterMs}; absent: no line break ends the answer. */
+  /** See {@link GenerationOptions.lineBreakEndsAfterMs}; absent: no line break ends the answer. */
   readonly lineBreakEndsAfterMs?: number
   /** Generated control tokens produce no text. */
   readonly hidesControlTokens: boolean
@@ -116,6 +119,12 @@ export interface PreparedRequest extends PromptCells {
    */
   readonly checkpoints: readonly number[]
   readonly returnProgress: boolean
+  /** See {@link GenerationOptions.slot}. */
+  readonly slot?: number
+  /** Absent: as the model's settings say. */
+  readonly speculation?: SpeculationOptions
+  /** The tokens of the text that the client expects. */
+  readonly prediction?: Int32Array
   readonly constraint?: PreparedConstraint
   readonly answer?: PreparedAnswer
 }

@@ -4,10 +4,16 @@ import { InvalidRequest } from "../../../errors/request"
 import type { Vocabulary } from "../../../llama/vocabulary"
 import type { AnswerForm } from "../../../prompt/answer-form"
 import type { PromptPiece } from "../../../prompt/piece"
-import { type ChatTemplate, compileChatTemplate, type RenderedChat } from "../../../prompt/template"
+import {
+  type ChatTemplate,
+  type ChatTemplateOptions,
+  compileChatTemplate,
+  type RenderedChat,
+} from "../../../prompt/template"
 import { refuseHopelessText, refuseLongText } from "../../../protocol/least-tokens"
 import { layOutCells, type PromptCells } from "./cells"
 import { gapTokens } from "./gap"
+import { GivenTemplates } from "./given-templates"
 import { lastMessageCells } from "./last-message"
 import type { PromptThreadSetup } from "./prompt-messages"
 
@@ -27,13 +33,14 @@ export class PromptBuilder {
   /** Absent if the tokenizer normalizes text first. */
   readonly longestTokenBytes: number | undefined
   readonly template: ChatTemplate
+  readonly #given: GivenTemplates
 
   constructor(vocabulary: Vocabulary, setup: PromptThreadSetup) {
     this.#vocabulary = vocabulary
     this.#contextLength = setup.contextLength
     this.#templateError = setup.templateError
     this.longestTokenBytes = vocabulary.keepsEveryByte() ? vocabulary.longestTokenBytes() : undefined
-    this.template = compileChatTemplate({
+    const options: ChatTemplateOptions = {
       source: setup.chatTemplate,
       isChosen: setup.isTemplateChosen,
       bosToken: this.#text(vocabulary.bos),
@@ -41,7 +48,9 @@ export class PromptBuilder {
       specialTokens: vocabulary.specialTokens(),
       endTokens: vocabulary.endTokens().map((token) => this.#text(token)),
       ...(setup.architecture !== undefined && { architecture: setup.architecture }),
-    })
+    }
+    this.template = compileChatTemplate(options)
+    this.#given = new GivenTemplates(options)
   }
 
   /**
@@ -75,6 +84,7 @@ export class PromptBuilder {
   }
 
   #render(request: ChatRequest): RenderedChat {
+    if (request.template !== undefined) return this.#given.get(request.template).render(request)
     if (this.#templateError !== undefined) throw new TemplateFailed(this.#templateError)
     return this.template.render(request)
   }

@@ -4,10 +4,12 @@ import { ContextLengthExceeded, InvalidRequest } from "../../../errors/request"
 import { PRODUCTS } from "../../../limits"
 import type { Vocabulary } from "../../../llama/vocabulary"
 import { decodeRequest, encodeRendered, type WireRendered, type WireRequest } from "../../../protocol/wire"
+import { cacheKeyOf } from "../cache/slots"
 import { applyDefaults, withFallback } from "../defaults"
 import { prepareStops } from "../output/stop"
 import { type BreakerTable, findBreakers } from "../sampling/dry-breakers"
 import { effectiveSampling } from "../sampling/sampling"
+import type { TemplateFallback } from "../../../prompt/template"
 import { type AnswerPlan, AnswerPreparer } from "./answer-preparer"
 import type { ConstraintCompiler } from "./constraint-compiler"
 import type { PreparedReasoning, PreparedRequest, PreparedSampling, TokenBias } from "./prepared"
@@ -39,6 +41,9 @@ export interface PreparationProgress {
  */
 const REMEMBERED_BREAKERS = 4
 
+/** Hardly any text has longer tokens on average. */
+const MOST_TOKEN_CHARACTERS = 16
+
 /** Does all the work that a request needs before decoding. */
 export class RequestPreparer {
   readonly #parts: PreparerParts
@@ -64,7 +69,7 @@ export class RequestPreparer {
       throw new InvalidRequest("the prompt is empty, and this model adds no token of its own", "prompt")
     const sampling = this.#samplingOf(request)
     const isCompletion = request.kind === "completion"
-    const { fallback } = this.#parts.builder.template
+    const fallback = this.#fallbackOf(request)
     const scoresPrompt = isCompletion && request.echo && request.topLogprobs !== undefined
     return {
       tokens,
@@ -79,8 +84,9 @@ export class RequestPreparer {
       stopTokens: [...new Set(request.stopTokens)],
       keepsStop: request.keepsStop ?? false,
       leastIndent: (isCompletion && request.leastIndent) || 0,
-      ...(isCompletion &&
-        request.lineBreakEndsAfterMs !== undefined && { lineBreakEndsAfterMs: request.lineBreakEndsAfterMs }),
+      ...(request.lineBreakEndsAfterMs !== undefined && {
+        lineBreakEndsAfterMs: request.lineBreakEndsAfterMs,
+      }),
       hidesControlTokens: request.hidesControlTokens ?? false,
       reportsTokens: request.reportsTokens ?? false,
       warnings: [
@@ -92,13 +98,16 @@ export class RequestPreparer {
       ],
       sampling: this.#prepareSampling(sampling),
       ...(request.topLogprobs !== undefined && { topLogprobs: request.topLogprobs }),
-      logprobsAfterSampling: isCompletion && request.logprobsAfterSampling === true,
+      logprobsAfterSampling: request.logprobsAfterSampling === true,
       scoresPrompt,
       usesCache: request.cachePrompt && !scoresPrompt,
       // The adapters of a model are the same for all its requests.
       cacheKey: cacheKeyOf(request),
       checkpoints: this.#parts.needsCheckpoints ? this.#parts.builder.checkpoints(request, prompt) : [],
       returnProgress: request.returnProgress,
+      ...(request.slot !== undefined && { slot: request.slot }),
+      ...(request.speculation !== undefined && { speculation: request.speculation }),
+      ...(request.prediction !== undefined && { prediction: this.#predictionOf(request.prediction) }),
       ...(constraint !== undefined && { constraint: constraint.prepare() }),
       ...(answer !== undefined && { answer }),
     }
@@ -111,9 +120,16 @@ export class RequestPreparer {
     const { text, tokens } = prompt
     const sampling = this.#samplingOf(request)
     const bias = this.#resolveBias(sampling.logitBias)
-    const logitBias = Array.from(bias.tokens, (token, index) => [token, bias.values[index] ?? 0] as const)
+    const given = Array.from(bias.tokens, (token, index) => [token, bias.values[index] ?? 0] as const)
+    // Ignored end tokens cannot be chosen, whatever their own bias.
+    const ends = sampling.ignoreEos ? this.#parts.vocabulary.endTokens() : []
+    const logitBias = [
+      ...given.filter(([token]) => !ends.includes(token)),
+      ...ends.map((token) => [token, -Infinity] as const),
+    ]
     return encodeRendered({
       prompt: text,
+      ...(request.kind === "completion" && this.#addedTo(prompt)),
       tokens,
       ...(constraint !== undefined && { grammar: constraint.source }),
       ...(answer?.calls !== undefined && { toolSyntax: { ...answer.calls.syntax } }),
@@ -127,9 +143,23 @@ export class RequestPreparer {
     })
   }
 
+  /** See {@link RenderedPrompt.bos}. */
+  #addedTo({ text, tokens: [first] }: Prompt): Pick<RenderedPrompt, "bos"> {
+    const { vocabulary } = this.#parts
+    if (first === undefined || first !== vocabulary.bos) return {}
+    const bos = new TextDecoder().decode(vocabulary.bytes(first))
+    return text.startsWith(bos) ? {} : { bos }
+  }
+
   #read(wire: WireRequest<GenerationRequest>): GenerationRequest {
     const request = applyDefaults(decodeRequest(wire), this.#parts.modelDefaults)
-    return withFallback(request, this.#parts.builder.template.fallback)
+    return withFallback(request, this.#fallbackOf(request))
+  }
+
+  /** A template of the request's own needs none. */
+  #fallbackOf(request: GenerationRequest): TemplateFallback | undefined {
+    const hasOwn = request.kind === "chat" && request.template !== undefined
+    return hasOwn ? undefined : this.#parts.builder.template.fallback
   }
 
   /** The prompt, and what may follow it. The grammar is compiled before the prompt is tokenized: that is bounded. */
@@ -158,6 +188,16 @@ export class RequestPreparer {
   #mostTokens(request: GenerationRequest, tokens: Int32Array): number {
     const left = Math.max(0, this.#parts.contextLength - tokens.length + 1)
     return Math.min(request.maxTokens ?? Number.POSITIVE_INFINITY, left)
+  }
+
+  /** No more of it than an answer can have. */
+  #predictionOf(text: string): Int32Array {
+    const { vocabulary, contextLength } = this.#parts
+    const tokens = vocabulary.tokenize(text.slice(0, contextLength * MOST_TOKEN_CHARACTERS), {
+      addSpecial: false,
+      parseSpecial: false,
+    })
+    return tokens.slice(0, contextLength)
   }
 
   #samplingOf(request: GenerationRequest): SamplingParameters {
@@ -239,11 +279,6 @@ function isJson({ output }: GenerationRequest): boolean {
 }
 
 /** Whose cached prefixes a request shares; empty: those of all without owner and salt. */
-function cacheKeyOf({ cacheOwner, cacheSalt }: GenerationRequest): string {
-  if (cacheOwner === undefined && cacheSalt === undefined) return ""
-  return Bun.SHA256.hash(JSON.stringify([cacheOwner ?? null, cacheSalt ?? null]), "hex")
-}
-
 function randomSeed(): number {
   return crypto.getRandomValues(new Uint32Array(1))[0] ?? 0
 }

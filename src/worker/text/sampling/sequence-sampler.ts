@@ -1,18 +1,22 @@
-import { ConstraintFailed, NotNumbers } from "../../../errors/engine"
+import { ConstraintFailed } from "../../../errors/engine"
 import { InvalidRequest } from "../../../errors/request"
 import { foldSeed } from "../../../lib/fold-seed"
 import type { ShownChoice } from "../../../llama/candidate-list"
 import type { Context } from "../../../llama/context"
 import type { Model } from "../../../llama/model"
-import { Sampler } from "../../../llama/sampler"
+import { candidatesOf, Sampler } from "../../../llama/sampler"
 import type { PreparedSampling, TokenBias } from "../prompt/prepared"
 import { Dry } from "./dry"
 import { DryBreakers } from "./dry-breakers"
+import { LikeliestTokens, likeliestToken } from "./likeliest"
 import { Penalties } from "./penalties"
 import type { TokenRule } from "./token-rule"
 
 /** How often a token is sampled again after a refusal; every refusal leaves fewer tokens. */
 const MOST_REFUSALS = 100
+
+/** With more candidates than these, llama.cpp finds them faster. */
+const MOST_CANDIDATES = 1024
 
 const NO_TOKENS: ReadonlyMap<number, number> = new Map()
 
@@ -23,7 +27,11 @@ export class SequenceSampler implements Disposable {
   readonly #dry: Dry | undefined
   /** Undefined for greedy sampling. */
   readonly #sampler: Sampler | undefined
+  /** How many of the likeliest tokens the sampler chooses from; undefined: from all. */
+  readonly #candidates: number | undefined
   readonly #rule: TokenRule | undefined
+  /** Used for one call at a time, by all sequences. */
+  static readonly #likeliest = new LikeliestTokens()
   /** Tokens that the request's biases exclude; only where there is a rule. */
   readonly #banned: readonly number[]
 
@@ -50,6 +58,8 @@ export class SequenceSampler implements Disposable {
     this.#dry = Dry.of(parameters, new DryBreakers(parameters.breakers), contextLength)
     if (parameters.temperature > 0)
       this.#sampler = new Sampler(model, parameters, foldSeed(parameters.seed + choice))
+    const candidates = candidatesOf(parameters)
+    this.#candidates = candidates !== undefined && candidates <= MOST_CANDIDATES ? candidates : undefined
   }
 
   /**
@@ -77,6 +87,13 @@ export class SequenceSampler implements Disposable {
     return this.#sampleWithin(rule, banned, context, index, logits)
   }
 
+  /** How many tokens of a draft may come next, as far as the rule can tell. */
+  fitting(draft: readonly number[]): number {
+    const rule = this.#rule
+    if (rule === undefined) return draft.length
+    return rule.forced === undefined ? rule.fitting(draft) : 0
+  }
+
   /**
    * Nearly always the sampled token may come next; only if not, the rule is applied to the likeliest ones, before
    * truncation, and one of those is sampled.
@@ -88,11 +105,13 @@ export class SequenceSampler implements Disposable {
     index: number,
     logits: Float32Array,
   ): number {
+    let left: readonly number[] | undefined
     for (let refusals = 0; refusals < MOST_REFUSALS; refusals++) {
-      const token = this.#sample(context, index, logits)
+      const token =
+        left === undefined ? this.#sample(context, index, logits) : this.#sampleAmong(left, logits)
       if (token !== undefined && rule.take(token)) return token
       if (rule.forced !== undefined) return this.#force(rule, rule.forced)
-      rule.narrow(logits, banned, token)
+      left = rule.narrow(logits, banned, token) ?? undefined
     }
     throw new ConstraintFailed("none of the likeliest tokens could come next")
   }
@@ -103,12 +122,23 @@ export class SequenceSampler implements Disposable {
     return token
   }
 
-  /** Undefined if all tokens are excluded. */
+  /** Undefined if all tokens are excluded. @throws NotNumbers */
   #sample(context: Context, index: number, logits: Float32Array): number | undefined {
-    const likeliest = likeliestOf(logits)
+    if (this.#sampler !== undefined && this.#candidates !== undefined)
+      return this.#sampleAmong(SequenceSampler.#likeliest.findInOrder(logits, this.#candidates), logits)
+    const likeliest = likeliestToken(logits)
     if (this.#sampler === undefined || likeliest === undefined) return likeliest
     if (!this.#showsChoice) return this.#sampler.sample(context, index)
     this.shown = this.#sampler.sampleShown(logits)
+    return this.shown.token
+  }
+
+  /** Undefined if there are none. */
+  #sampleAmong(tokens: ArrayLike<number>, logits: Float32Array): number | undefined {
+    if (tokens.length === 0) return undefined
+    if (this.#sampler === undefined) return likeliestOf(tokens, logits)
+    if (!this.#showsChoice) return this.#sampler.sampleAmong(tokens, logits)
+    this.shown = this.#sampler.sampleShown(logits, tokens)
     return this.shown.token
   }
 
@@ -130,17 +160,11 @@ function addBias(logits: Float32Array, { tokens, values }: TokenBias): void {
     logits[tokens[place] as number]! += values[place] as number
 }
 
-/** llama.cpp's samplers treat NaN as any number and continue, so NaN is checked for before they run. */
-function likeliestOf(logits: Float32Array): number | undefined {
-  let likeliest = -1
-  let largest = Number.NEGATIVE_INFINITY
-  for (let token = 0; token < logits.length; token++) {
-    const logit = logits[token] as number // an id below the length
-    if (logit > largest) {
-      largest = logit
-      likeliest = token
-    } else if (logit !== logit) throw new NotNumbers()
+function likeliestOf(tokens: ArrayLike<number>, logits: Float32Array): number | undefined {
+  let likeliest = tokens[0]
+  for (let place = 1; place < tokens.length; place++) {
+    const token = tokens[place] as number // a place below the length
+    if ((logits[token] as number) > (logits[likeliest ?? token] as number)) likeliest = token
   }
-  if (largest === Number.POSITIVE_INFINITY) throw new NotNumbers()
-  return likeliest < 0 ? undefined : likeliest
+  return likeliest
 }

@@ -181,13 +181,24 @@ export class ThinkingRule implements TokenRule {
     this.#forced = pieces.tokensOf(end.units.slice(this.#matched)) ?? []
   }
 
-  narrow(logits: Float32Array, banned: ReadonlyMap<number, number>, refused: number | undefined): void {
+  /** What follows the thinking in the same draft is seen when it comes. */
+  fitting(tokens: readonly number[]): number {
+    return this.#phase === "answer" && this.#answer !== undefined
+      ? this.#answer.fitting(tokens)
+      : tokens.length
+  }
+
+  narrow(
+    logits: Float32Array,
+    banned: ReadonlyMap<number, number>,
+    refused: number | undefined,
+  ): readonly number[] | void {
     const { start, end, pieces } = this.#parts
     if (this.#phase === "thinking") {
       if (refused !== undefined) logits[refused] = Number.NEGATIVE_INFINITY
       if (++this.#refusals > MOST_REFUSALS) this.#leaveRest(end, logits, banned, pieces)
     } else if (this.#answer === undefined) this.#leaveRest(start, logits, banned, pieces)
-    else this.#answer.narrow(logits, banned, refused)
+    else return this.#answer.narrow(logits, banned, refused)
   }
 
   /** Only the marker can go on. */

@@ -7,12 +7,19 @@ export interface TokenRule extends Disposable {
    * precedes the part of the answer that this rule is about.
    */
   take(token: number, from?: number): boolean
+  /** How many of `tokens` may come next, one after another, as far as it can tell without going on. */
+  fitting(tokens: readonly number[]): number
   /**
-   * After a refusal of `refused`, the likeliest token: excludes from `logits` at least that one. `banned`: tokens that
-   * the request excludes, with their logits; they are used where nothing else may come next.
+   * After a refusal of `refused`, the likeliest token: the tokens that are left, whose logits are in `logits`. None are
+   * returned where only `logits` were changed, in which at least that token is excluded. `banned`: tokens that the
+   * request excludes, with their logits; they are used where nothing else may come next.
    * @throws ConstraintFailed if no token at all may come next
    */
-  narrow(logits: Float32Array, banned: ReadonlyMap<number, number>, refused: number | undefined): void
+  narrow(
+    logits: Float32Array,
+    banned: ReadonlyMap<number, number>,
+    refused: number | undefined,
+  ): readonly number[] | void
 }
 
 /** Anything. */
@@ -21,6 +28,10 @@ export class AnyToken implements TokenRule {
 
   take(): boolean {
     return true
+  }
+
+  fitting(tokens: readonly number[]): number {
+    return tokens.length
   }
 
   narrow(logits: Float32Array, _banned: ReadonlyMap<number, number>, refused: number | undefined): void {

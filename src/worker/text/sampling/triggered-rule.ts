@@ -77,7 +77,16 @@ export class TriggeredRule implements TokenRule {
     return true
   }
 
-  narrow(logits: Float32Array, banned: ReadonlyMap<number, number>, refused: number | undefined): void {
+  /** Before the marker anything may come; what follows it in the same draft is seen when it comes. */
+  fitting(tokens: readonly number[]): number {
+    return this.#constraint?.fitting(tokens) ?? tokens.length
+  }
+
+  narrow(
+    logits: Float32Array,
+    banned: ReadonlyMap<number, number>,
+    refused: number | undefined,
+  ): readonly number[] | void {
     if (this.#constraint !== undefined) return this.#constraint.narrow(logits, banned)
     if (refused !== undefined) logits[refused] = Number.NEGATIVE_INFINITY
     const next = ++this.#refusals > MOST_REFUSALS ? this.#rest()[0] : undefined

@@ -85,7 +85,7 @@ describe("a response", () => {
       temperature: 0.5,
       metadata: { a: "b" },
       incomplete_details: null,
-      warnings: ["tools that cannot be run here were left out: web_search"],
+      warnings: ["tools that cannot be run or read here were left out: web_search"],
     })
   })
 
@@ -207,9 +207,11 @@ describe("a request", () => {
 
   test.each([
     [{ model: "tiny" }, "input is required"],
-    [{ ...CALL, previous_response_id: "resp_1" }, "previous_response_id is not supported"],
+    [{ ...CALL, previous_response_id: "resp_1" }, "Previous response with id 'resp_1' not found"],
+    [{ ...CALL, conversation: "conv_1" }, "conversation is not supported"],
+    [{ ...CALL, prompt: { id: "p" } }, "prompt is not supported"],
     [{ ...CALL, background: true }, "background is not supported"],
-    [{ ...CALL, input: [{ type: "item_reference", id: "x" }] }, 'input[0] has type "item_reference"'],
+    [{ ...CALL, input: [{ type: "item_reference", id: "x" }] }, "input[0].id 'x' is no item of a response"],
     [{ ...CALL, input: [{ role: "user", content: [{ type: "input_image" }] }] }, "only text is supported"],
     [{ ...CALL, tools: [{ type: "web_search" }], tool_choice: { type: "web_search" } }, "cannot be run here"],
     [{ ...CALL, input: [{ type: "function_call_output", call_id: "x", output: "" }] }, "is not the id"],

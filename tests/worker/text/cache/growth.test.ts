@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test"
 import {
   type GrowthLimits,
   planGrowth,
+  planReturn,
   type PoolDemand,
   type PoolShape,
 } from "../../../../src/worker/text/cache/growth"
@@ -11,7 +12,7 @@ const UNIFIED: PoolShape = { layout: "unified", cells: 4096, sequences: 16 }
 const LIMITS: GrowthLimits = { slots: 16, contextLength: 8192, mostCells: 16 * 8192, layoutIsFixed: false }
 
 function demand(sequences: number, longest: number, pooled = sequences * longest): PoolDemand {
-  return { sequences, longest, pooled }
+  return { sequences, longest, longestIdle: 0, pooled }
 }
 
 function grown(now: PoolShape, wanted: PoolDemand, limits: Partial<GrowthLimits> = {}): string {
@@ -103,4 +104,35 @@ test("a size that was set stays", () => {
 test("more conversations than there are sequences get as many as there may be", () => {
   expect(grown(START, demand(17, 100), { slots: 64, mostCells: 64 * 8192 })).toBe("unified 4096 for 64")
   expect(grown(UNIFIED, demand(17, 100), { slots: 64, mostCells: 64 * 8192 })).toBe("unified 4096 for 64")
+})
+
+describe("one pool returns to shares", () => {
+  const returned = (wanted: PoolDemand, limits: Partial<GrowthLimits> = {}, now = UNIFIED): string => {
+    const shape = planReturn(now, wanted, { ...LIMITS, ...limits })
+    return shape === undefined ? "as it is" : `${shape.layout} ${shape.cells} for ${shape.sequences}`
+  }
+
+  test("for unrelated conversations that fit them", () => {
+    expect(returned(demand(16, 250))).toBe("split 4096 for 16")
+    expect(returned(demand(16, 400))).toBe("split 8192 for 16")
+  })
+
+  test("not for one conversation, nor for those that share most of their prompts", () => {
+    expect(returned(demand(1, 250, 4000))).toBe("as it is")
+    expect(returned(demand(16, 500, 358 + 16 * 100))).toBe("as it is")
+  })
+
+  test("not while a prefix is cached that would not fit", () => {
+    expect(returned({ ...demand(16, 250), longestIdle: 3000, pooled: 7000 })).toBe("as it is")
+    expect(returned({ ...demand(16, 250), longestIdle: 9000, pooled: 90_000 })).toBe("as it is")
+  })
+
+  test("not where the layout was configured, nor beyond what the pool may have", () => {
+    expect(returned(demand(16, 250), { layoutIsFixed: true })).toBe("as it is")
+    expect(returned(demand(16, 400), { mostCells: 4096 })).toBe("as it is")
+  })
+
+  test("nor from shares", () => {
+    expect(returned(demand(16, 250), {}, START)).toBe("as it is")
+  })
 })

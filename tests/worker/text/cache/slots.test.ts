@@ -18,6 +18,7 @@ function run(first: number, length: number): number[] {
 function slot(id: number, tokens: readonly number[] = [], more: Partial<Slot> = {}): Slot {
   return {
     id,
+    number: id,
     tokens,
     cacheKey: "",
     length: tokens.length,

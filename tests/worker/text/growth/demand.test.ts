@@ -27,6 +27,7 @@ test("a prefix that waiting prompts have in common counts once", () => {
   expect(meter.measure({ running: [], waiting: some }, [])).toEqual({
     sequences: 3,
     longest: 150,
+    longestIdle: 0,
     pooled: 150 + 2 * 50,
   })
   const apart = [waiting(prompt(1000, 150)), waiting(prompt(2000, 150), { usesCache: false })]

@@ -22,9 +22,9 @@ afterAll(() => folder[Symbol.dispose]())
 const MODEL = { contextLength: 32_768, layers: 1 }
 
 /** Without flash attention a cell takes 512 bytes and 10 KiB of buffers. */
-function start(grant?: RealWorkerOptions["grant"]): Promise<RealWorker> {
+function start(grant?: RealWorkerOptions["grant"], cells = 2048): Promise<RealWorker> {
   const { path } = writeTinyModel(join(folder.path, "m.gguf"), MODEL)
-  const kv = growingPlan({ contextLength: 32_768, slots: 4, layout: "unified", cells: 2048, sequences: 4 })
+  const kv = growingPlan({ contextLength: 32_768, slots: 4, layout: "unified", cells, sequences: 4 })
   const settings = { slots: kv.slots, contextLength: kv.contextLength }
   return RealWorker.start(path, { kv, settings, ...(grant !== undefined && { grant }) })
 }
@@ -64,5 +64,25 @@ test.skipIf(prlimit === null)(
     liftLimit(worker.pid)
     expectAgreement(await worker.run(stream), streamed!)
     expect(read!.reason).toBe("length")
+  },
+)
+
+test.skipIf(prlimit === null)(
+  "where the system has no memory for the cache before either, every request fails with the reason",
+  async () => {
+    const cells = 8192
+    await using worker: RealWorker = await start(() => {
+      // The cache before is given up for the larger one; half of what it took is not enough for any.
+      limitAddressSpace(worker.pid, (-cells * 10 * 1024) / 2)
+      return "least"
+    }, cells)
+    const stream = worker.submit(greedy(prose(2, 100), { maxTokens: 5000 }))
+    await stream.tokens(5)
+    const long = worker.submit(greedy(prose(1, 20_000), { maxTokens: 5 }))
+    await Promise.all([stream.over, long.over])
+    for (const { error } of [stream, long]) {
+      expect(error).toMatchObject({ code: "not_enough_memory", status: 507 })
+      expect(error?.message).toContain("lost its KV cache")
+    }
   },
 )

@@ -97,3 +97,16 @@ test("long and short conversations that grow, leave, make way and come back from
   }
   expect(tokens).toBeLessThan(20_000)
 })
+
+test("after a long conversation, many short ones get shares of their own again while they run", async () => {
+  const kv = growingPlan({ contextLength: CONTEXT, slots: 4, sequences: 4 })
+  await using worker = await RealWorker.start(path, { kv, settings: { slots: 4, contextLength: CONTEXT } })
+  await worker.run(asked(prose(1, 2000), 5))
+  expect(worker.caches.at(-1)).toMatchObject({ layout: "unified" })
+  const short = Array.from({ length: 8 }, (_, index) => asked(prose(30 + index, 100), 120))
+  const answered = await together(worker, short)
+  expect(worker.caches.at(-1)).toMatchObject({ layout: "split", sequences: 4 })
+  expect(worker.counters).toMatchObject({ kvGrowths: 1, preemptions: 0 })
+  await using alone = await RealWorker.start(path, { settings: { slots: 1, contextLength: CONTEXT } })
+  for (const [request, run] of answered) expectAgreement(run, await alone.run(request))
+})

@@ -141,11 +141,11 @@ class Scene implements Disposable {
   }
 }
 
-const LONG: PoolDemand = { sequences: 1, longest: 1000, pooled: 1500 }
+const LONG: PoolDemand = { sequences: 1, longest: 1000, longestIdle: 0, pooled: 1500 }
 
 test("nothing is asked for while all fits", () => {
   using scene = new Scene()
-  scene.growth.update(() => ({ sequences: 4, longest: 256, pooled: 1024 }))
+  scene.growth.update(() => ({ sequences: 4, longest: 256, longestIdle: 0, pooled: 1024 }))
   expect([scene.growth.underway, scene.asked]).toEqual([false, []])
 })
 
@@ -179,6 +179,42 @@ test("what was refused is asked again after five seconds, not before", async () 
   expect(scene.held.at(-1)).toMatchObject({ layout: "unified", cells: 2048 })
 })
 
+const FOUR_SHORT: PoolDemand = { sequences: 4, longest: 250, longestIdle: 200, pooled: 1000 }
+
+/** Runs so many steps in which nothing has to grow. */
+function steps(scene: Scene, times: number, demand: PoolDemand): void {
+  for (let step = 0; step < times; step++) scene.growth.update(() => demand)
+}
+
+test("one pool becomes shares again when many short conversations have run in it for a while", async () => {
+  using scene = new Scene()
+  await scene.settle(LONG)
+  scene.cache(0, 1, 200)
+  scene.cache(1, 2, 150)
+  steps(scene, 63, FOUR_SHORT)
+  // An idle prefix that is too long for a share would be lost, so the steps count anew.
+  steps(scene, 1, { ...FOUR_SHORT, longestIdle: 1500 })
+  steps(scene, 63, FOUR_SHORT)
+  expect(scene.asked).toHaveLength(1)
+  await scene.settle(FOUR_SHORT)
+  expect(scene.asked).toHaveLength(2)
+  expect(scene.held.at(-1)).toMatchObject({ layout: "split", cells: 1024, sequences: 4 })
+  expect([0, 1].map((id) => scene.runtime.context.length(id))).toEqual([200, 150])
+  expect(scene.counters.kvGrowths).toBe(1)
+  steps(scene, 200, FOUR_SHORT)
+  expect(scene.asked).toHaveLength(2)
+})
+
+test("it stays one pool where there is no memory for both at once", async () => {
+  using scene = new Scene()
+  await scene.settle(LONG)
+  scene.grant = "least"
+  steps(scene, 64, FOUR_SHORT)
+  await scene.settle(FOUR_SHORT)
+  expect(scene.asked).toHaveLength(2)
+  expect(scene.held.at(-1)).toMatchObject({ layout: "unified", cells: 2048 })
+})
+
 test("where there is no memory for a pool twice as large, one that just suffices is asked for", async () => {
   using scene = new Scene()
   scene.grant = "no"
@@ -208,7 +244,7 @@ test("where neither can be made it is as small as at first, and what was cached 
   scene.cache(1, 1, 900)
   scene.grant = "least"
   scene.refuses = (shape) => shape.cells > 1024
-  await scene.settle({ sequences: 1, longest: 2048, pooled: 4000 })
+  await scene.settle({ sequences: 1, longest: 2048, longestIdle: 0, pooled: 4000 })
   expect(scene.held.at(-1)).toMatchObject({ layout: "split", cells: 1024, sequences: 4 })
   expect([scene.slot(0).length, scene.slot(1).length]).toEqual([0, 0])
   scene.cache(0, 1, 200)

@@ -94,6 +94,7 @@ test("a sliding window is counted in positions, of which an image may have fewer
   const slot: Slot = {
     ...prompt,
     id: 0,
+    number: 0,
     tokens: [...ids, 4],
     length: 104,
     busy: false,

@@ -117,6 +117,12 @@ describe("a chat", () => {
     await using bos = await start({ addBos: true })
     expect((await bos.render(greedy("hi"))).tokens[0]).toBe(END_OF_TEXT)
     expect(controls((await bos.render(greedyChat("hi"))).tokens)).toEqual([0, 1, 2, 1])
+    // Ignored, it cannot be chosen.
+    const ignoring = await bos.render(greedy("hi", { sampling: { ignoreEos: true } }))
+    expect(ignoring.parameters.logitBias).toContainEqual([END_OF_TEXT, -Infinity])
+    // Shown apart from the text, which does not have it.
+    expect((await bos.render(greedy("hi"))).bos).toBe("<|endoftext|>")
+    expect((await bos.render(greedy("<|endoftext|>hi"))).bos).toBeUndefined()
     await using both = await start({ addBos: true, chatTemplate: "{{ bos_token }}{{ messages[0].content }}" })
     expect(controls((await both.render(greedyChat("hi"))).tokens)).toEqual([END_OF_TEXT])
   })

@@ -3,11 +3,13 @@ import { closeSync, openSync } from "node:fs"
 import { join } from "node:path"
 import { toGbnf } from "../../../../src/grammar/print"
 import { compileSchema } from "../../../../src/grammar/schema/compile"
+import { NotNumbers } from "../../../../src/errors/engine"
 import { NativeGrammar } from "../../../../src/llama/grammar"
 import { Library } from "../../../../src/llama/library"
 import { Model } from "../../../../src/llama/model"
 import { locateLlama } from "../../../../src/native/llama-files"
-import { byLikelihood, Constraint, likeliestOf } from "../../../../src/worker/text/sampling/constraint"
+import { Constraint } from "../../../../src/worker/text/sampling/constraint"
+import { byLikelihood, LikeliestTokens } from "../../../../src/worker/text/sampling/likeliest"
 import { mulberry } from "../../../support/files/mulberry"
 import { type TinyModel, writeTinyModel } from "../../../support/files/tiny-model"
 import { EXACT_SETTINGS } from "../../../support/real/real-worker"
@@ -64,10 +66,6 @@ function logits(seed = 1): Float32Array {
   return Float32Array.from({ length: VOCABULARY }, () => random() * 20 - 10)
 }
 
-function left(values: Float32Array): readonly number[] {
-  return Array.from(values.keys()).filter((token) => (values[token] as number) > Number.NEGATIVE_INFINITY)
-}
-
 const NONE: ReadonlyMap<number, number> = new Map()
 
 describe("with a vocabulary of 262,144 tokens, a token costs", () => {
@@ -88,8 +86,8 @@ describe("with a vocabulary of 262,144 tokens, a token costs", () => {
     using rule = constraint('root ::= "{"\n')
     const values = logits()
     values[id("{")] = [...values].sort((a, b) => b - a)[500] as number
-    rule.narrow(values, NONE)
-    expect(left(values)).toEqual([id("{")])
+    const left = rule.narrow(values, NONE)
+    expect(left).toEqual([id("{")])
     // The likeliest 64, each byte, and the few of the likeliest 1,024 that begin with a brace.
     expect(rule.work.candidates).toBeLessThanOrEqual(65 + 256 + 16)
     expect(rule.work.checks).toBe(3)
@@ -99,8 +97,8 @@ describe("with a vocabulary of 262,144 tokens, a token costs", () => {
     using rule = constraint('root ::= "{"\n')
     const values = logits()
     values[id("{")] = -1000
-    rule.narrow(values, NONE)
-    expect(left(values)).toEqual([id("{")])
+    const left = rule.narrow(values, NONE)
+    expect(left).toEqual([id("{")])
     // Each byte, and the few tokens that begin with a brace.
     expect(rule.work.candidates).toBeLessThanOrEqual(65 + 256 + 16)
   })
@@ -112,8 +110,8 @@ describe("with a vocabulary of 262,144 tokens, a token costs", () => {
       (each) => [each, model.vocabulary.bytes(each)[0]] as const,
     ))
       if (byte === 0x20 || byte === 0x7b) values[token] = -1000
-    rule.narrow(values, NONE)
-    expect(new Set(left(values))).toEqual(new Set([id("{"), id(" ")]))
+    const left = rule.narrow(values, NONE)
+    expect(new Set(left)).toEqual(new Set([id("{"), id(" ")]))
     expect(rule.work.candidates).toBeLessThanOrEqual(65 + 2 * 256 + 64)
   })
 
@@ -128,8 +126,8 @@ describe("with a vocabulary of 262,144 tokens, a token costs", () => {
       [...Array(4000).keys()].filter((token) => !model.vocabulary.isControl(token)),
     )
     for (const token of wanted) values[token] = -100_000 + token
-    rule.narrow(values, NONE)
-    expect(new Set(left(values))).toEqual(new Set(wanted))
+    const left = rule.narrow(values, NONE)
+    expect(new Set(left)).toEqual(new Set(wanted))
   })
 
   test("no more with an enum of 1,000 values: it is as many ways as there are next characters", () => {
@@ -158,14 +156,14 @@ describe("a token that must not come", () => {
     using rule = constraint('root ::= "a"\n')
     const values = new Float32Array(VOCABULARY).fill(Number.NEGATIVE_INFINITY)
     values[id("x")] = 1
-    rule.narrow(
+    const left = rule.narrow(
       values,
       new Map([
         [id("a"), 3],
         [id("b"), 5],
       ]),
     )
-    expect(left(values)).toEqual([id("a")])
+    expect(left).toEqual([id("a")])
     expect(values[id("a")]).toBe(3)
   })
 
@@ -191,8 +189,8 @@ describe("the name of a control token", () => {
     using rule = constraint("root ::= .*\n")
     const values = new Float32Array(VOCABULARY)
     values[START] = 100
-    rule.narrow(values, NONE)
-    expect(left(values)).not.toContain(START)
+    const left = rule.narrow(values, NONE)
+    expect(left).not.toContain(START)
     expect(rule.take(START)).toBe(false)
   })
 
@@ -211,14 +209,29 @@ describe("the likeliest tokens", () => {
     const values = logits(3)
     const sorted = [...values.keys()].sort((a, b) => (values[b] as number) - (values[a] as number))
     const same = (count: number): boolean =>
-      Bun.deepEquals(new Set(likeliestOf(values, count, () => true)), new Set(sorted.slice(0, count)))
+      Bun.deepEquals(new Set(new LikeliestTokens().find(values, count)), new Set(sorted.slice(0, count)))
     expect([1, 2, 64, 1024].filter((count) => !same(count))).toEqual([])
+    expect([...new LikeliestTokens().findInOrder(values, 100)]).toEqual(sorted.slice(0, 100))
+  })
+
+  test("are fewer where fewer are not ruled out", () => {
+    const values = Float32Array.of(1, Number.NEGATIVE_INFINITY, 3, 2)
+    expect([...new LikeliestTokens().findInOrder(values, 10)]).toEqual([2, 3, 0])
+  })
+
+  test("are none of what is no number, wherever it stands", () => {
+    for (const wrong of [Number.NaN, Number.POSITIVE_INFINITY])
+      for (const place of [0, 1, 2]) {
+        const values = Float32Array.of(5, 4, 3)
+        values[place] = wrong
+        expect(() => new LikeliestTokens().find(values, 1)).toThrow(NotNumbers)
+      }
   })
 
   test("come in order of likelihood, up to the width of a step, without those that are ruled out", () => {
     const values = logits(4)
     values[7] = Number.NEGATIVE_INFINITY
-    const ordered = byLikelihood(values, () => true)
+    const ordered = byLikelihood(values, [...values.keys()])
     expect(ordered).toHaveLength(VOCABULARY - 1)
     expect(new Set(ordered).size).toBe(VOCABULARY - 1)
     const step = 20 / 1000
@@ -227,6 +240,6 @@ describe("the likeliest tokens", () => {
       if ((values[ordered[at] as number] as number) > (values[ordered[at - 1] as number] as number) + step)
         wrong++
     expect(wrong).toBe(0)
-    expect([...byLikelihood(new Float32Array(3), (token) => token !== 1)]).toEqual([0, 2])
+    expect(byLikelihood(new Float32Array(3), [0, 2])).toEqual([0, 2])
   })
 })

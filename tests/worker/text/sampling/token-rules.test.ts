@@ -64,8 +64,8 @@ function taken(rule: TokenRule, tokens: readonly (string | number)[]): number {
 /** The tokens that are left of all, from the likeliest on: all are as likely. */
 function left(rule: TokenRule, refused?: string): readonly number[] {
   const logits = new Float32Array(model.vocabulary.size)
-  rule.narrow(logits, new Map(), refused === undefined ? undefined : id(refused))
-  return [...logits.keys()].filter((token) => logits[token] === 0)
+  const left = rule.narrow(logits, new Map(), refused === undefined ? undefined : id(refused))
+  return left ?? [...logits.keys()].filter((token) => logits[token] === 0)
 }
 
 describe("a grammar", () => {

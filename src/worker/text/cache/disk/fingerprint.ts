@@ -35,6 +35,10 @@ const IRRELEVANT = {
   devices: true,
   kvLayout: true,
   kvCells: true,
+  speculation: true,
+  draftModel: true,
+  draftMax: true,
+  draftMin: true,
   memoryMap: true,
   memoryLock: true,
   promptsOnDisk: true,
@@ -53,7 +57,8 @@ export async function fingerprintOf(
   const files = [
     ...partPaths(path).map((part) => identityOf(part)),
     ...parts
-      .filter(isLoaded)
+      // A draft model only guesses.
+      .filter((part) => isLoaded(part) && part.role !== "draft")
       .map(async ({ role, path, scale = 1 }) => `${role}:${await identityOf(path)}:${scale}`),
   ]
   const conditions = Object.entries(settings)

@@ -1,4 +1,5 @@
 import type { DiskUsage } from "../../../../domain/loaded-model"
+import { SlotNotRestored } from "../../../../errors/engine"
 import { commonPrefix } from "../../prompt/cells"
 import type { PromptFolder, SavedPrompt, UnsavedPrompt } from "../../../../kv-disk/folder"
 
@@ -32,6 +33,11 @@ export interface ReadPrompt {
 
 /** A prefix that leaves memory. */
 export interface LeavingPrompt extends WantedPrompt {
+  readonly state: Uint8Array
+}
+
+/** A prompt on disk that a client gave a name, with its checked state. */
+export interface NamedPrompt extends SavedPrompt {
   readonly state: Uint8Array
 }
 
@@ -109,8 +115,13 @@ export class SavedPrompts {
 
   /** Is it worth copying this prefix for a file? */
   wants(tokens: number, stateBytes: number): boolean {
+    return tokens >= this.#parts.minTokens && this.hasRoomFor(stateBytes)
+  }
+
+  /** Is there memory for a copy of that size, with those that wait to be written? */
+  hasRoomFor(stateBytes: number): boolean {
     const waiting = this.#leaving.values().reduce((sum, { state }) => sum + state.length, 0)
-    return tokens >= this.#parts.minTokens && waiting + stateBytes <= this.#parts.mostBytes()
+    return waiting + stateBytes <= this.#parts.mostBytes()
   }
 
   /** Writes a prefix, after those before it. Never rejects. Resolves once it is on disk, or is not going to be. */
@@ -122,6 +133,33 @@ export class SavedPrompts {
     })
     this.#writing = written
     return written
+  }
+
+  /**
+   * Writes a prefix under a name, after those before it, in place of the one that has it. Returns the file's size.
+   * @throws SlotNotSaved
+   */
+  async saveAs(name: string, prompt: LeavingPrompt): Promise<number> {
+    this.#leaving.add(prompt)
+    const written = this.#writing.then(async () => await this.#writeNamed(name, prompt))
+    this.#writing = written.catch(() => {})
+    try {
+      return await written
+    } finally {
+      this.#leaving.delete(prompt)
+    }
+  }
+
+  /** Reads the prompt of that name; undefined where there is none. @throws SlotNotRestored */
+  async named(name: string): Promise<NamedPrompt | undefined> {
+    const { folder, mostBytes } = this.#parts
+    const saved = await folder.find(await this.#parts.fingerprint(), name)
+    if (saved === undefined) return undefined
+    if (saved.stateBytes > mostBytes()) throw new SlotNotRestored("there is not enough memory to read it")
+    const state = await this.#read(saved)
+    if (state === undefined) return undefined
+    this.#usage.bytesRead += saved.bytes
+    return { ...saved, state }
   }
 
   /** Settles when everything that was to be written is. */
@@ -202,7 +240,26 @@ export class SavedPrompts {
     const settled = others.filter(({ usedAt }) => Date.now() - usedAt > SETTLED_MS)
     const lasting = signal === undefined ? [unsaved, ...settled] : settled
     for (const saved of others)
-      if (lasting.some((longer) => this.#replaces(longer.tokens, saved.tokens))) await folder.remove(saved)
+      if (saved.name === undefined && lasting.some((longer) => this.#replaces(longer.tokens, saved.tokens)))
+        await folder.remove(saved)
+  }
+
+  async #writeNamed(name: string, { tokens, realm, state }: LeavingPrompt): Promise<number> {
+    const { folder, model, modelId } = this.#parts
+    const fingerprint = await this.#parts.fingerprint()
+    const computeMs = tokens.length * this.#msPerToken
+    const bytes = await folder.writeNamed({
+      fingerprint,
+      model,
+      modelId,
+      realm,
+      computeMs,
+      tokens,
+      state,
+      name,
+    })
+    this.#usage.bytesWritten += state.length
+    return bytes
   }
 
   /** Is there no use for `shorter` beside `longer`? */
