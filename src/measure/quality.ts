@@ -1,4 +1,4 @@
-import type { WindowScores } from "../domain/measured"
+import type { WindowScores } from "./work"
 import { percentile } from "./statistics"
 
 /** How well a model predicts a text, over all its windows so far. */

@@ -5,7 +5,7 @@ import type {
   MeasuredMemory,
   TimedWork,
   WindowScores,
-} from "../domain/measured"
+} from "../measure/work"
 import type { TextModelSettings } from "../domain/settings"
 import type { WireError } from "../errors/base"
 import type { WorkerEnvironment, WorkerModel } from "./messages"

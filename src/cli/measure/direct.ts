@@ -1,4 +1,4 @@
-import type { MeasuredContext, TimedWork } from "../../domain/measured"
+import type { MeasuredContext, TimedWork } from "../../measure/work"
 import { MeasureProcess } from "../../engine/process/measure-process"
 import { kvCellBytes } from "../../engine/residency/estimate"
 import { CannotMeasure } from "../../errors/cli"

@@ -1,5 +1,5 @@
 import { MEASURED_BATCHES } from "../../domain/batch-cost"
-import type { TimedWork } from "../../domain/measured"
+import type { TimedWork } from "../../measure/work"
 import type { TextModelDetails } from "../../domain/model"
 import { MeasureProcess } from "../../engine/process/measure-process"
 import { estimateNeed, kvCellBytes } from "../../engine/residency/estimate"

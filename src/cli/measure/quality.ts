@@ -1,4 +1,4 @@
-import type { WindowScores } from "../../domain/measured"
+import type { WindowScores } from "../../measure/work"
 import { MeasureProcess } from "../../engine/process/measure-process"
 import { type QualityFigures, QualitySums } from "../../measure/quality"
 import { workerCommand } from "../serve/compose"

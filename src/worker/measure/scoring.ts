@@ -2,7 +2,7 @@ import { ModelLoadFailed } from "../../errors/model"
 import { InvalidRequest } from "../../errors/request"
 import { Batch } from "../../llama/batch"
 import type { Context } from "../../llama/context"
-import type { MeasuredContext, WindowScores } from "../../domain/measured"
+import type { MeasuredContext, WindowScores } from "../../measure/work"
 import { type MeasuredModel, openContext } from "./loaded"
 import { divergence, logSumExp, topOf } from "./log-probs"
 

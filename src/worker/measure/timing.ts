@@ -2,7 +2,7 @@ import { InternalError } from "../../errors/base"
 import { ModelLoadFailed } from "../../errors/model"
 import { Batch } from "../../llama/batch"
 import type { Context } from "../../llama/context"
-import type { MeasuredContext, TimedWork } from "../../domain/measured"
+import type { MeasuredContext, TimedWork } from "../../measure/work"
 import { type MeasuredModel, openContext } from "./loaded"
 
 /** Steps of a `batch` in one repetition: one alone is too short for a clock. */

@@ -1,4 +1,4 @@
-import type { TextModelSettings } from "./settings"
+import type { TextModelSettings } from "../domain/settings"
 
 /** What a context for measuring is made with; the rest is as the model was loaded. */
 export interface MeasuredContext {
