@@ -1,6 +1,6 @@
-import type { Endpoint } from "./completion"
+import type { Endpoint } from "../src/measure/http/completion"
 import type { Sample } from "./statistics"
-import type { RandomText } from "./words"
+import type { RandomText } from "../src/measure/http/words"
 
 /** The server in a column. `default` is the peer with its default options, `np16` llama-server with 16 slots. */
 export type Role = "ours" | "default" | "np16" | "llama-bench"

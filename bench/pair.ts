@@ -3,7 +3,8 @@ import { mkdtemp, rm, symlink } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { join, resolve } from "node:path"
 import { parseArgs } from "node:util"
-import { type Completion, complete, type Endpoint } from "./completion"
+import { type Completion, type Endpoint } from "../src/measure/http/completion"
+import { complete } from "./completion"
 import { freePort, ServerProcess } from "./server-process"
 
 const HELP = `One stream alone, then two streams of two models at once: ours in one server, the peer's in two.

@@ -1,11 +1,10 @@
 import type { Verdict } from "./goal"
 import type { Metric } from "./load"
-import type { Machine } from "./machine"
+import type { Host } from "../src/measure/host"
 import { valueOf, type Column, type LoadResult } from "./result"
 
-export function formatMachine(machine: Machine): string {
-  const { cpu, cores, memoryGiB, os, loadAverage } = machine
-  return `${cpu}, ${cores} cores, ${memoryGiB} GiB, ${os}; load average before the run ${loadAverage.toFixed(2)}`
+export function formatMachine({ cpu, cores, ram, os, load }: Host): string {
+  return `${cpu}, ${cores} cores, ${Math.round(ram / 2 ** 30)} GiB, ${os}; load average before the run ${load.toFixed(2)}`
 }
 
 /** All results as one Markdown table, which is also readable in a terminal. */

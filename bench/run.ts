@@ -10,7 +10,7 @@ import { sharedPrompt, unrelatedPrompts } from "./loads/many-clients"
 import { offeredTools } from "./loads/offered-tools"
 import { prefixReuse } from "./loads/prefix-reuse"
 import { contendedStream, singleStream } from "./loads/single-stream"
-import { describeMachine, type Machine } from "./machine"
+import { describeHost, type Host } from "../src/measure/host"
 import { HELP, parseOptions, type Options } from "./options"
 import { formatFailures, formatMachine, formatTable, formatVerdicts, hasFailed } from "./report"
 import type { LoadResult } from "./result"
@@ -52,7 +52,7 @@ async function main(): Promise<number> {
 }
 
 async function measureAndReport(options: Options, signal: AbortSignal): Promise<number> {
-  const machine = await describeMachine()
+  const machine = describeHost()
   const workspace = await mkdtemp(join(tmpdir(), "xllm-bench-"))
   try {
     const targets = createTargets(options, workspace)
@@ -104,7 +104,7 @@ async function readVersions({ targets, signal }: Session): Promise<Readonly<Reco
 
 function print(
   options: Options,
-  machine: Machine,
+  machine: Host,
   versions: Readonly<Record<string, string>>,
   results: readonly LoadResult[],
   verdicts: readonly Verdict[],
@@ -120,7 +120,7 @@ function print(
 
 function describeRun(
   options: Options,
-  machine: Machine,
+  machine: Host,
   versions: Readonly<Record<string, string>>,
   results: readonly LoadResult[],
   verdicts: readonly Verdict[],

@@ -1,6 +1,7 @@
 import { mkdtemp } from "node:fs/promises"
 import { basename, join } from "node:path"
-import { complete, countTokens, type Endpoint } from "./completion"
+import { countTokens, type Endpoint } from "../src/measure/http/completion"
+import { complete } from "./completion"
 import { BenchFailure, reasonOf } from "./failure"
 import { runLlamaBench } from "./llama-bench"
 import type { Load, Role } from "./load"
@@ -10,7 +11,7 @@ import { measureStartup, startup } from "./startup"
 import { measureStages, stages } from "./stages"
 import { medianSample, type Sample } from "./statistics"
 import type { Target } from "./target"
-import { RandomText, singleTokenWords } from "./words"
+import { RandomText, singleTokenWords } from "../src/measure/http/words"
 
 /** One run of this program: its servers, its random prompts, and its progress output. */
 export interface Session {

@@ -1,11 +1,12 @@
 import { join } from "node:path"
-import { complete, type Endpoint } from "./completion"
+import { type Endpoint } from "../src/measure/http/completion"
+import { complete } from "./completion"
 import { BenchFailure } from "./failure"
 import type { Metric, Role } from "./load"
 import { freePort, ServerProcess } from "./server-process"
 import type { Sample } from "./statistics"
 import type { Executable } from "./target"
-import type { RandomText } from "./words"
+import type { RandomText } from "../src/measure/http/words"
 
 /** Longer than the cache that a server starts with has for one conversation. */
 const LONG_TOKENS = 1240

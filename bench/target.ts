@@ -1,5 +1,5 @@
 import { basename, join } from "node:path"
-import type { Endpoint } from "./completion"
+import type { Endpoint } from "../src/measure/http/completion"
 import { BenchFailure } from "./failure"
 import type { Role } from "./load"
 import type { Options } from "./options"

@@ -475,3 +475,27 @@ export const GRAMMAR_PATHS = 2048
 
 /** Rules that begin with each other, in one line: llama.cpp takes 10 ms for a thousand, 8 s for 20,000. */
 export const GRAMMAR_REFERENCES = 1000
+
+// ----------------------------------------------------------------------------------------------- measuring
+
+/** What one run may measure: enough for a night, not for a mistake in a script. */
+export const MEASURING = {
+  /** Of one list. */
+  values: 64,
+  /** Rows of the table: every combination of the lists. */
+  rows: 4096,
+  models: 16,
+  tokens: 1_048_576,
+  repetitions: 1000,
+  warmup: 100,
+  concurrency: 256,
+  perSecond: { min: 0.001, max: 10_000 },
+  pairs: { min: 5, max: 1000 },
+  /** A text to score, in bytes; a file of prompts has as many. */
+  textBytes: 64 * MIB,
+  prompts: 1000,
+  imageSide: 8192,
+  steps: 1000,
+  /** A file with an earlier run's results. */
+  reportBytes: 64 * MIB,
+} as const

@@ -22,15 +22,16 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "kv-disk": [],
   formats: [],
   prompt: ["grammar"],
-  protocol: [],
+  protocol: ["measure"],
   native: [],
   llama: [],
   grammar: [],
-  worker: ["llama", "protocol", "prompt", "grammar", "formats", "native", "kv-disk"],
+  measure: [],
+  worker: ["measure", "llama", "protocol", "prompt", "grammar", "formats", "native", "kv-disk"],
   store: ["formats", "log"],
-  engine: ["protocol", "store", "formats", "log"],
+  engine: ["measure", "protocol", "store", "formats", "log"],
   http: ["formats", "engine", "store", "metrics", "log"],
-  cli: ["config", "log", "metrics", "formats", "native", "kv-disk", "store", "engine", "http"],
+  cli: ["config", "log", "metrics", "formats", "native", "kv-disk", "store", "engine", "http", "measure"],
 }
 
 /** Files that may do more than their folder. */
@@ -38,6 +39,9 @@ const EXCEPTIONS: Readonly<Record<string, readonly string[]>> = {
   "src/cli/worker.ts": ["worker"],
   // How many threads `auto` means is a worker's own rule.
   "src/cli/show/automatic-values.ts": ["worker"],
+  "src/cli/measure/variants.ts": ["worker"],
+  // Facts about a model hold for one build of llama.cpp.
+  "src/config/profiles.ts": ["native"],
 }
 
 /**
@@ -52,6 +56,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["pull", "show"],
     ["serve"],
     ["client"],
+    ["measure"],
     ["repl"],
     ["commands"],
     ["worker"],
@@ -104,6 +109,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ],
     ["audio", "media-shell", "probe"],
     ["text embedding", "tts", "asr", "diffusion", "not-in-this-build"],
+    ["measure"],
     ["start"],
   ],
 }

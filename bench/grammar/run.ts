@@ -4,7 +4,7 @@ import { tmpdir } from "node:os"
 import { basename, join, resolve } from "node:path"
 import { parseArgs } from "node:util"
 import { writeTinyModel } from "../../tests/support/files/tiny-model"
-import { describeMachine } from "../machine"
+import { describeHost } from "../../src/measure/host"
 import { formatMachine } from "../report"
 import { freePort, killAllServers, ServerProcess } from "../server-process"
 import { compareMany, compareSingle, type Comparison, type Server } from "./served"
@@ -39,7 +39,7 @@ async function run(model: string): Promise<void> {
   process.once("exit", killAllServers)
   const folder = await mkdtemp(join(tmpdir(), "xllm-bench-grammar-"))
   try {
-    const machine = await describeMachine()
+    const machine = describeHost()
     console.log(`Model: ${basename(model)}\nMachine: ${formatMachine(machine)}\n`)
     const comparisons = await compare(model, folder)
     printComparisons(comparisons)

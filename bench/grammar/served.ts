@@ -1,5 +1,5 @@
 import { BenchFailure } from "../failure"
-import { readEvents } from "../sse"
+import { eventData } from "../../src/measure/http/event-data"
 import { FOUR_FIELDS, type MeasuredSchema, SCHEMAS } from "./schemas"
 
 export interface Server {
@@ -126,7 +126,7 @@ async function ask(server: Server, seed: number, mostTokens: number, format?: ob
     throw new BenchFailure(`HTTP ${response.status}: ${(await response.text()).slice(0, 300)}`)
   const at: number[] = []
   let tokens = 0
-  for await (const data of readEvents(response)) {
+  for await (const data of eventData(response)) {
     if (data === "[DONE]") break
     // Of our own server: only these fields are read.
     const chunk = JSON.parse(data) as {

@@ -15,7 +15,7 @@ import { SequenceSampler } from "../../src/worker/text/sampling/sequence-sampler
 import { TokenIndex } from "../../src/worker/text/sampling/token-index"
 import type { TokenRule } from "../../src/worker/text/sampling/token-rule"
 import { BenchFailure } from "../failure"
-import { percentile } from "../statistics"
+import { percentile } from "../../src/measure/statistics"
 import { type MeasuredSchema, SCHEMAS } from "./schemas"
 
 const CONTEXT = 1024

@@ -4,10 +4,10 @@ import { tmpdir } from "node:os"
 import { basename, join, resolve } from "node:path"
 import { parseArgs } from "node:util"
 import { BenchFailure } from "../failure"
-import { describeMachine } from "../machine"
 import { formatMachine } from "../report"
 import { freePort, killAllServers, ServerProcess } from "../server-process"
-import { median } from "../statistics"
+import { describeHost } from "../../src/measure/host"
+import { median } from "../../src/measure/statistics"
 import { TASKS } from "./prompts"
 
 const HELP = `What guessing ahead brings: off, auto (where it pays) and always, one after the other in one server.
@@ -61,7 +61,7 @@ async function run(model: string): Promise<void> {
   process.once("exit", killAllServers)
   const folder = await mkdtemp(join(tmpdir(), "xllm-bench-guessing-"))
   try {
-    const machine = await describeMachine()
+    const machine = describeHost()
     console.log(`Model: ${basename(model)}\nMachine: ${formatMachine(machine)}\n`)
     const rows = await measure(model, folder)
     print(rows)

@@ -6,10 +6,10 @@ import { parseArgs } from "node:util"
 import { bareRuntimePackage, enginePackageFolder } from "../../src/native/image-engine"
 import { usableCores } from "../../src/worker/cores"
 import { writeTinyImageModel } from "../../tests/support/files/tiny-image-model"
-import { describeMachine } from "../machine"
+import { describeHost } from "../../src/measure/host"
 import { freePort, ServerProcess } from "../server-process"
-import { readEvents } from "../sse"
-import { median, percentile } from "../statistics"
+import { eventData } from "../../src/measure/http/event-data"
+import { median, percentile } from "../../src/measure/statistics"
 
 const HELP = `Draws with xLLM and with a plain script on the engine's own package, by turns.
 
@@ -73,7 +73,7 @@ async function run(): Promise<void> {
       steps: Number(values.steps),
       pictures: Number(values.pictures),
     }
-    console.log(JSON.stringify(await describeMachine()))
+    console.log(JSON.stringify(describeHost()))
     const ours: Picture[] = []
     const plain: Picture[] = []
     const delays: number[] = []
@@ -128,7 +128,7 @@ async function drawOurs(url: string, { model, size, steps, pictures }: Work): Pr
     if (!response.ok) throw new Error(`the server answered ${await response.text()}`)
     const stepsAt: number[] = []
     let pictureMs: number | undefined
-    for await (const data of readEvents(response)) {
+    for await (const data of eventData(response)) {
       // The server's own events; the text of a failure is shown.
       const event = JSON.parse(data) as { readonly type?: string }
       if (event.type?.endsWith(".progress")) stepsAt.push(performance.now() - startedAt)

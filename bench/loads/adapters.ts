@@ -1,7 +1,8 @@
-import { complete, type Endpoint, type Prompt } from "../completion"
+import type { Endpoint, SentPrompt } from "../../src/measure/http/completion"
+import type { RandomText } from "../../src/measure/http/words"
+import { complete } from "../completion"
 import type { Load } from "../load"
 import type { Sample } from "../statistics"
-import type { RandomText } from "../words"
 
 const TOKENS = 96
 const PROMPT_TOKENS = 40
@@ -39,12 +40,12 @@ export const adapters: Load = {
   },
 }
 
-function prompt(text: RandomText, scale: number): Prompt {
+function prompt(text: RandomText, scale: number): SentPrompt {
   return { kind: "text", text: text.next(PROMPT_TOKENS), lora: [{ id: 0, scale }] }
 }
 
 /** Tokens per second of all streams, after the first token of each. */
-async function together(endpoint: Endpoint, prompts: readonly Prompt[]): Promise<number> {
+async function together(endpoint: Endpoint, prompts: readonly SentPrompt[]): Promise<number> {
   const completions = await Promise.all(prompts.map((each) => complete(endpoint, each, TOKENS)))
   const began = Math.min(...completions.map(({ textAt, sentAt }) => textAt[0] ?? sentAt))
   const ended = Math.max(...completions.map(({ finishedAt }) => finishedAt))

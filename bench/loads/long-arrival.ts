@@ -1,4 +1,10 @@
-import { complete, timeToFirstToken, type Completion, type Endpoint, type Prompt } from "../completion"
+import {
+  timeToFirstToken,
+  type Completion,
+  type Endpoint,
+  type SentPrompt,
+} from "../../src/measure/http/completion"
+import { complete } from "../completion"
 import { BenchFailure } from "../failure"
 import type { Load } from "../load"
 import type { Sample } from "../statistics"
@@ -20,13 +26,13 @@ export const longArrival: Load = {
   ],
   peers: ["default"],
   prepare(text) {
-    const running: Prompt = { kind: "text", text: text.next(16) }
-    const newcomer: Prompt = { kind: "text", text: text.next(PROMPT_TOKENS) }
+    const running: SentPrompt = { kind: "text", text: text.next(16) }
+    const newcomer: SentPrompt = { kind: "text", text: text.next(PROMPT_TOKENS) }
     return (endpoint) => arrive(endpoint, running, newcomer)
   },
 }
 
-async function arrive(endpoint: Endpoint, running: Prompt, newcomer: Prompt): Promise<Sample> {
+async function arrive(endpoint: Endpoint, running: SentPrompt, newcomer: SentPrompt): Promise<Sample> {
   const underWay = Promise.withResolvers<void>()
   const stream = complete(endpoint, running, STREAM_TOKENS, (pieces) => {
     if (pieces === PIECES_BEFORE) underWay.resolve()

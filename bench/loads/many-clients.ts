@@ -1,6 +1,13 @@
-import { complete, timeToFirstToken, type Completion, type Endpoint, type Prompt } from "../completion"
+import {
+  timeToFirstToken,
+  type Completion,
+  type Endpoint,
+  type SentPrompt,
+} from "../../src/measure/http/completion"
+import { complete } from "../completion"
 import type { Load, Metric } from "../load"
-import { percentile, type Sample } from "../statistics"
+import { percentile } from "../../src/measure/statistics"
+import { type Sample } from "../statistics"
 
 const CLIENTS = 16
 const TOKENS = 48
@@ -22,7 +29,7 @@ export const sharedPrompt: Load = {
   peers: ["default", "np16"],
   prepare(text) {
     const system = text.next(SYSTEM_TOKENS)
-    const prompts = Array.from({ length: CLIENTS }, (): Prompt => ({
+    const prompts = Array.from({ length: CLIENTS }, (): SentPrompt => ({
       kind: "chat",
       messages: [
         { role: "system", content: system },
@@ -40,7 +47,7 @@ export const unrelatedPrompts: Load = {
   metrics: METRICS,
   peers: ["default", "np16"],
   prepare(text) {
-    const prompts = Array.from({ length: CLIENTS }, (): Prompt => ({
+    const prompts = Array.from({ length: CLIENTS }, (): SentPrompt => ({
       kind: "text",
       text: text.next(UNRELATED_TOKENS),
     }))
@@ -48,7 +55,7 @@ export const unrelatedPrompts: Load = {
   },
 }
 
-async function allAtOnce(endpoint: Endpoint, prompts: readonly Prompt[]): Promise<Sample> {
+async function allAtOnce(endpoint: Endpoint, prompts: readonly SentPrompt[]): Promise<Sample> {
   const completions = await Promise.all(prompts.map((prompt) => complete(endpoint, prompt, TOKENS)))
   const firstTokens = completions.map(timeToFirstToken)
   const began = Math.min(...completions.map((completion) => completion.sentAt))

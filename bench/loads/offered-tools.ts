@@ -1,4 +1,10 @@
-import { complete, timeToFirstToken, type Endpoint, type Prompt, type Tool } from "../completion"
+import {
+  timeToFirstToken,
+  type Endpoint,
+  type SentPrompt,
+  type OfferedTool,
+} from "../../src/measure/http/completion"
+import { complete } from "../completion"
 import type { Load } from "../load"
 
 const TOKENS = 160
@@ -27,7 +33,7 @@ export const offeredTools: Load = {
   },
 }
 
-function toolOf(index: number): Tool {
+function toolOf(index: number): OfferedTool {
   return {
     type: "function",
     function: {
@@ -43,7 +49,7 @@ function toolOf(index: number): Tool {
 }
 
 /** Without the first token, whose time belongs to the prompt. */
-async function rate(endpoint: Endpoint, prompt: Prompt): Promise<number> {
+async function rate(endpoint: Endpoint, prompt: SentPrompt): Promise<number> {
   const completion = await complete(endpoint, prompt, TOKENS)
   const generationMs = completion.finishedAt - completion.sentAt - timeToFirstToken(completion)
   return ((TOKENS - 1) * 1000) / generationMs

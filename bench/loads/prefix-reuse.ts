@@ -1,4 +1,5 @@
-import { complete, timeToFirstToken, type Endpoint, type Prompt } from "../completion"
+import { timeToFirstToken, type Endpoint, type SentPrompt } from "../../src/measure/http/completion"
+import { complete } from "../completion"
 import type { Load } from "../load"
 import type { Sample } from "../statistics"
 
@@ -24,7 +25,7 @@ export const prefixReuse: Load = {
   },
 }
 
-async function coldThenWarm(endpoint: Endpoint, first: Prompt, second: Prompt): Promise<Sample> {
+async function coldThenWarm(endpoint: Endpoint, first: SentPrompt, second: SentPrompt): Promise<Sample> {
   const ttftCold = timeToFirstToken(await complete(endpoint, first, ANSWER_TOKENS))
   const ttftWarm = timeToFirstToken(await complete(endpoint, second, ANSWER_TOKENS))
   return { ttftCold, ttftWarm, warmToCold: ttftWarm / ttftCold }

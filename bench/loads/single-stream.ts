@@ -1,8 +1,9 @@
 import { BusyCore } from "../busy-core"
-import { complete, timeToFirstToken, type Endpoint, type Prompt } from "../completion"
+import { timeToFirstToken, type Endpoint, type SentPrompt } from "../../src/measure/http/completion"
+import { complete } from "../completion"
 import type { Load, Metric } from "../load"
 import type { Sample } from "../statistics"
-import type { RandomText } from "../words"
+import type { RandomText } from "../../src/measure/http/words"
 
 const TOKENS = 160
 
@@ -38,12 +39,12 @@ export const contendedStream: Load = {
   },
 }
 
-function story(text: RandomText): Prompt {
+function story(text: RandomText): SentPrompt {
   return { kind: "chat", messages: [{ role: "user", content: `Write a long story about${text.next(4)}.` }] }
 }
 
 /** The rate excludes the first token, whose time belongs to the prompt, as in llama-bench. */
-async function stream(endpoint: Endpoint, prompt: Prompt): Promise<Sample> {
+async function stream(endpoint: Endpoint, prompt: SentPrompt): Promise<Sample> {
   const completion = await complete(endpoint, prompt, TOKENS)
   const ttft = timeToFirstToken(completion)
   const generationMs = completion.finishedAt - completion.sentAt - ttft

@@ -1,5 +1,5 @@
 import { BenchFailure } from "../failure"
-import { percentile } from "../statistics"
+import { percentile } from "../../src/measure/statistics"
 
 /** The interval of health checks while the server generates speech, in ms. */
 const PING_MS = 5

@@ -4,9 +4,9 @@ import { mkdir, mkdtemp, rm, symlink } from "node:fs/promises"
 import { tmpdir } from "node:os"
 import { basename, join, resolve } from "node:path"
 import { parseArgs } from "node:util"
-import { describeMachine } from "../machine"
+import { describeHost } from "../../src/measure/host"
 import { freePort, ServerProcess } from "../server-process"
-import { median, percentile } from "../statistics"
+import { median, percentile } from "../../src/measure/statistics"
 import { measureSpeech, type SpeechMeasurement } from "./measure"
 
 const HELP = `How soon a voice's first byte comes and how fast it speaks, with one client and with four.
@@ -64,9 +64,9 @@ async function run(voice: string): Promise<void> {
     for (const file of [voice, `${voice}.json`].filter(existsSync))
       await symlink(file, join(folder, "models/voice", basename(file)))
     await using server = await startServer(folder)
-    const machine = await describeMachine()
+    const machine = describeHost()
     const rows = await measureAll(server.url)
-    console.log(`${machine.cpu}, ${machine.cores} cores, load ${machine.loadAverage.toFixed(1)}`)
+    console.log(`${machine.cpu}, ${machine.cores} cores, load ${machine.load.toFixed(1)}`)
     console.table(rows.map(show))
     if (values.json !== undefined) await Bun.write(values.json, JSON.stringify({ machine, rows }, null, 2))
   } finally {

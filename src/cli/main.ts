@@ -39,6 +39,18 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
     summary: "Show what this program contains, and under which licenses",
     load: () => import("./commands/licenses"),
   },
+  benchmark: {
+    summary: "Measure how fast models are",
+    load: () => import("./commands/measure/benchmark"),
+  },
+  profile: {
+    summary: "Find out what a model costs, and its best settings",
+    load: () => import("./commands/measure/profile"),
+  },
+  compare: {
+    summary: "Compare models by speed and quality",
+    load: () => import("./commands/measure/compare"),
+  },
   config: { summary: "Show the effective settings", load: () => import("./commands/config") },
   export: { summary: "Export a model to one file", load: () => import("./commands/export") },
   import: { summary: "Import models from files", load: () => import("./commands/import") },

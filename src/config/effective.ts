@@ -1,5 +1,9 @@
+import { MODEL_SETTINGS, type SettingRow } from "../domain/settings"
 import { nearest } from "../lib/text/nearest"
 import type { Environment } from "./environment"
+import { findPaths } from "./paths"
+import { measuredValue, PROFILE, usesProfiles } from "./model-settings"
+import { readProfiles } from "./profiles"
 import { type Inputs, modelPath, modelsOf, type Origin, resolveSetting, variablesOf } from "./load"
 import { allSettings, perModelSettings } from "./schema"
 import type { Setting } from "./setting"
@@ -69,8 +73,28 @@ function resolveAll(inputs: Inputs): readonly ResolvedSetting[] {
     setting,
     ...resolveSetting(key, setting, inputs),
   }))
-  return [...general, ...modelsOf(inputs.file).flatMap((model) => resolveModel(model, inputs))]
+  return [
+    ...general,
+    ...modelsOf(inputs.file).flatMap((model) => resolveModel(model, inputs)),
+    ...resolveProfiles(inputs),
+  ]
 }
+
+/** What was measured of models, where nothing is set. */
+function resolveProfiles(inputs: Inputs): readonly ResolvedSetting[] {
+  if (!usesProfiles(inputs)) return []
+  return readProfiles(findPaths(inputs.environment)).flatMap((profile) =>
+    Object.values<SettingRow>(MODEL_SETTINGS).flatMap((row) => {
+      const setting = settingsByFlag[row.flag]
+      const value = setting && measuredValue(profile, row, setting)
+      if (setting === undefined || value === undefined) return []
+      if (resolveSetting(row.flag, setting, inputs, profile.model).origin.source !== "default") return []
+      return [{ path: modelPath(profile.model, setting), setting, value, origin: PROFILE }]
+    }),
+  )
+}
+
+const settingsByFlag: Readonly<Record<string, Setting<unknown>>> = perModelSettings
 
 function resolveModel(model: string, inputs: Inputs): readonly ResolvedSetting[] {
   return Object.entries<Setting<unknown>>(perModelSettings).flatMap(([key, setting]) => {

@@ -20,8 +20,8 @@ export interface Inputs {
   readonly file?: ConfigFile
 }
 
-/** The sources of a value, weakest first. `model`: the model's own defaults. */
-export const sources = ["default", "model", "file", "environment", "flag"] as const
+/** The sources of a value, weakest first. `profile`: what was measured on this machine; `model`: the model's own defaults. */
+export const sources = ["default", "profile", "model", "file", "environment", "flag"] as const
 export type SettingSource = (typeof sources)[number]
 
 /** The source of a value: its kind, and its name, such as `XLLM_PORT`. */

@@ -19,6 +19,8 @@ export interface Paths {
   readonly uploads: string
   /** Evaluated prompts, kept from one load of a model to the next. */
   readonly prompts: string
+  /** What was measured of models on this machine. */
+  readonly profiles: string
   /** Public keys whose signatures are trusted. */
   readonly keys: string
   /** Input history of `run`. */
@@ -41,6 +43,7 @@ export function findPaths(environment: Environment): Paths {
     responses: join(home, "responses", "responses.sqlite"),
     uploads: join(home, "uploads"),
     prompts: join(home, "cache", "kv"),
+    profiles: join(home, "cache", "profiles"),
     keys: join(home, "keys"),
     history: join(home, "history"),
     errors: join(home, "errors.log"),

@@ -4,7 +4,7 @@ import { kvDiskSettings } from "./sections/kv-disk"
 import { capacitySettings } from "./sections/limits"
 import { logFileSettings, logSettings } from "./sections/log"
 import { loraSettings } from "./sections/loras"
-import { modelSettings, residencySettings } from "./sections/model"
+import { modelSettings, profileSettings, residencySettings } from "./sections/model"
 import { missingModelSettings, pgpSettings, pullSettings, storeSettings } from "./sections/pull"
 import { responseSettings } from "./sections/responses"
 import { metricsSettings, serverSettings } from "./sections/server"
@@ -28,5 +28,6 @@ export const allSettings = {
   ...logSettings,
   ...logFileSettings,
   ...metricsSettings,
+  ...profileSettings,
   ...perModelSettings,
 }

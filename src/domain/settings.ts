@@ -1,3 +1,4 @@
+import type { BatchCost } from "./batch-cost"
 import { MAX_INT32, NUMBERS, ROPE, SETTINGS } from "../limits"
 import {
   decimals,
@@ -365,6 +366,8 @@ type ValuesOfRows<T extends Readonly<Record<string, SettingRow>>> = {
 export interface TextModelSettings extends ValuesOfRows<typeof LOAD_SETTINGS> {
   /** Absent: prompts are not kept on disk. The same for all models. */
   readonly promptsOnDisk?: PromptsOnDisk
+  /** What batches of the model cost on this machine; absent: not measured. */
+  readonly batchCosts?: readonly BatchCost[]
 }
 
 // The table's own keys.

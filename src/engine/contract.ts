@@ -241,7 +241,9 @@ export interface MemoryLimits {
 }
 
 /** The settings of a model: the user's where set, otherwise the model's own defaults. */
-export type SettingsOf = (model: Pick<ModelSummary, "name" | "defaults">) => ModelSettings
+export type SettingsOf = (
+  model: Pick<ModelSummary, "name" | "defaults"> & Partial<Pick<ModelSummary, "id">>,
+) => ModelSettings
 
 /** The options that can change while the engine runs. */
 export interface LiveOptions {

@@ -40,13 +40,13 @@ export function checkGenerates({ name, kind, capabilities }: ModelDetails): void
 export function settingsOfKind(kind: ModelKind, settings: ModelSettings): ModelSettings {
   if (kind === "text") return settings
   if (kind === "embedding") {
-    const { promptsOnDisk: _, ...others } = settings
+    const { promptsOnDisk: _, batchCosts: __, ...others } = settings
     return { ...others, slots: EMBEDDING_SLOTS }
   }
   const fallbacks = Object.entries<SettingRow>(LOAD_SETTINGS)
     .filter(([, { onlyText }]) => onlyText)
     .map(([field, { fallback }]) => [field, fallback])
-  const { promptsOnDisk, ...others } = settings
+  const { promptsOnDisk, batchCosts: _, ...others } = settings
   return {
     ...others,
     ...Object.fromEntries(fallbacks),
@@ -57,8 +57,12 @@ export function settingsOfKind(kind: ModelKind, settings: ModelSettings): ModelS
 
 /** The settings sent to a worker; the rest is the engine's own. */
 export function toLoadSettings(settings: ModelSettings): TextModelSettings {
-  const { promptsOnDisk } = settings
-  return { ...pick(settings, LOAD_FIELDS), ...(promptsOnDisk !== undefined && { promptsOnDisk }) }
+  const { promptsOnDisk, batchCosts } = settings
+  return {
+    ...pick(settings, LOAD_FIELDS),
+    ...(promptsOnDisk !== undefined && { promptsOnDisk }),
+    ...(batchCosts !== undefined && { batchCosts }),
+  }
 }
 
 /** Would a load with either settings give the same result? */

@@ -39,3 +39,10 @@ export class UsageError extends XllmError {
     super("usage", 400, message)
   }
 }
+
+/** A measurement is impossible, or its result would mean nothing. */
+export class CannotMeasure extends XllmError {
+  constructor(reason: string, cause?: unknown) {
+    super("cannot_measure", 502, reason, { cause })
+  }
+}

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "bun:test"
-import { complete, countTokens, type Endpoint, type Prompt } from "../../bench/completion"
+import { complete } from "../../bench/completion"
+import { countTokens, type Endpoint, type SentPrompt } from "../../src/measure/http/completion"
 
 let server: Bun.Server<undefined> | undefined
 afterEach(() => server?.stop(true))
@@ -22,7 +23,7 @@ function answer(parts: readonly string[], seen: unknown[] = [], status = 200): E
   return { url: `http://127.0.0.1:${server.port}`, model: "m", signal: new AbortController().signal }
 }
 
-const text: Prompt = { kind: "text", text: " one two" }
+const text: SentPrompt = { kind: "text", text: " one two" }
 const event = (data: object): string => `data: ${JSON.stringify(data)}\n\n`
 const piece = (content: string): string => event({ choices: [{ delta: { content } }] })
 const finish = event({ choices: [{ delta: {}, finish_reason: "length" }] })

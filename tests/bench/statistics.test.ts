@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test"
-import { median, medianSample, percentile } from "../../bench/statistics"
+import { medianSample } from "../../bench/statistics"
+import { median, percentile } from "../../src/measure/statistics"
 
 test("a percentile lies between the sorted neighbours, whatever the order of the values", () => {
   expect(percentile([40, 10, 30, 20], 0.5)).toBe(25)

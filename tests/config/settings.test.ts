@@ -88,6 +88,7 @@ describe("places", () => {
       images: "/data/xllm/images",
       responses: "/data/xllm/responses/responses.sqlite",
       prompts: "/data/xllm/cache/kv",
+      profiles: "/data/xllm/cache/profiles",
       keys: "/data/xllm/keys",
       uploads: "/data/xllm/uploads",
       history: "/data/xllm/history",

@@ -76,6 +76,12 @@ export class ServerClient {
     }
   }
 
+  /** Requests that the server is answering; undefined where it does not say. */
+  async running(): Promise<number | undefined> {
+    const health = await this.#json("GET", "/v0/health", undefined, AbortSignal.timeout(PROBE_MS))
+    return numberAt(recordAt(health, "queue"), "running")
+  }
+
   /** The models that the server has loaded. */
   async ps(signal?: AbortSignal): Promise<readonly LoadedModelBody[]> {
     const body = await this.#json("GET", "/v0/ps", undefined, signal)

@@ -1,7 +1,7 @@
 import { readSettings } from "../../config/resolve"
 import { kvDiskSettings } from "../../config/sections/kv-disk"
 import { logSettings } from "../../config/sections/log"
-import { modelSettings } from "../../config/sections/model"
+import { modelSettings, profileSettings } from "../../config/sections/model"
 import { storeSettings } from "../../config/sections/pull"
 import { connectionSettings } from "../../config/sections/server"
 import { text, type Value } from "../../config/values"
@@ -63,7 +63,10 @@ const flagTable = {
   ...configFlag,
   ...parameterFlags,
   ...adapterFlags,
-  ...grouped({ ...storeSettings, ...modelSettings, ...kvDiskSettings, ...logSettings }, "Without a server"),
+  ...grouped(
+    { ...storeSettings, ...modelSettings, ...profileSettings, ...kvDiskSettings, ...logSettings },
+    "Without a server",
+  ),
 }
 
 type RunFlags = FlagValues<typeof flagTable>

@@ -4,7 +4,7 @@ import { kvDiskSettings } from "../../config/sections/kv-disk"
 import { responseSettings } from "../../config/sections/responses"
 import { capacitySettings } from "../../config/sections/limits"
 import { logFileSettings, logSettings } from "../../config/sections/log"
-import { modelSettings, residencySettings } from "../../config/sections/model"
+import { modelSettings, profileSettings, residencySettings } from "../../config/sections/model"
 import { missingModelSettings, pgpSettings, pullSettings, storeSettings } from "../../config/sections/pull"
 import { metricsSettings, serverSettings } from "../../config/sections/server"
 import { adapterFlags, withAdapters } from "../args/adapter-flags"
@@ -20,7 +20,7 @@ export const serveFlags = {
   ...grouped(capacitySettings, "Capacity"),
   ...grouped({ ...mediaSettings, ...kvDiskSettings, ...responseSettings }, "Files"),
   ...grouped({ ...logSettings, ...logFileSettings, ...metricsSettings }, "Log and metrics"),
-  ...grouped(modelSettings, "Loading models"),
+  ...grouped({ ...modelSettings, ...profileSettings }, "Loading models"),
   ...adapterFlags,
   ...grouped(residencySettings, "Keeping models"),
 }

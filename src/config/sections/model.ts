@@ -1,7 +1,7 @@
 import type { ValueOf } from "../../domain/setting-values"
 import { LOAD_SETTINGS, RESIDENCY_SETTINGS, type SettingRow } from "../../domain/settings"
-import { type Setting, setting } from "../setting"
-import { configValue } from "../values"
+import { AT_LOAD, type Setting, setting } from "../setting"
+import { configValue, toggle } from "../values"
 
 type Rows = Readonly<Record<string, SettingRow>>
 
@@ -24,6 +24,17 @@ function fromRows<T extends Rows>(rows: T): SettingsOfRows<T> {
 
 /** Load settings of models. In a file, `models.NAME` sets them for one model, `defaults` for all. */
 export const modelSettings = fromRows(LOAD_SETTINGS)
+
+/** Whether models are loaded with what was measured of them on this machine. */
+export const profileSettings = {
+  profile: setting(
+    "profile",
+    toggle,
+    true,
+    "use what 'xllm profile' has measured where nothing is set (default); --no-profile does not",
+    AT_LOAD,
+  ),
+}
 
 /** How a server keeps models. Set in the same places as {@link modelSettings}. */
 export const residencySettings = fromRows(RESIDENCY_SETTINGS)

@@ -130,6 +130,7 @@ export class WorkerProcess {
       setImmediate(() => this.#notStarted(asXllmError(error)))
       return
     }
+    const { batchCosts, ...loadSettings } = settings
     const now = performance.now()
     this.#phase = {
       name: "starting",
@@ -145,8 +146,9 @@ export class WorkerProcess {
       type: "load",
       environment: workerEnvironment(runtimeFolder),
       model,
-      settings,
+      settings: loadSettings,
       ...(kv !== null && { kv }),
+      ...(batchCosts !== undefined && { batchCosts }),
       templateTimeoutMs: limits.templateMs,
     })
     this.#alarm.arm()

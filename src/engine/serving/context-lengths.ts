@@ -71,9 +71,9 @@ export class ContextReader {
   }
 
   #willServe(details: GgufDetails, available: AvailableMemory): ContextLengths | undefined {
-    const { name, contextLength: trained, defaults } = details
+    const { name, id, contextLength: trained, defaults } = details
     if (trained === 0) return undefined
-    const settings = this.#options.settingsOf({ name, ...(defaults !== undefined && { defaults }) })
+    const settings = this.#options.settingsOf({ name, id, ...(defaults !== undefined && { defaults }) })
     if (details.kind === "embedding")
       return toLengths(trained, Math.min(settings.contextLength ?? trained, trained), undefined)
     const { contextLength, contextLimitedBy } = expectedContext(details, settings, available)

@@ -97,6 +97,7 @@ describe("config", () => {
       "models",
       "models_dir",
       "pgp",
+      "profile",
       "pull",
       "pull_missing",
       "queue",

@@ -1,4 +1,5 @@
-import { BenchFailure } from "./failure"
+import { CannotMeasure } from "../../errors/cli"
+import { seededRandom } from "../statistics"
 
 /** Short common words: in nearly every tokenizer each is one token together with the space before it. */
 const CANDIDATES = (
@@ -17,7 +18,7 @@ const CANDIDATES = (
 const FEWEST_WORDS = 40
 
 /** Counts a text's tokens; the count may include a constant number of the server's own. */
-export type CountTokens = (text: string) => Promise<number>
+type CountTokens = (text: string) => Promise<number>
 
 /**
  * Finds the candidates that are exactly one token after a space, by asking the server: for all at once, then for
@@ -34,7 +35,7 @@ export async function singleTokenWords(count: CountTokens): Promise<readonly str
   }
   const found = await search(CANDIDATES)
   if (found.length < FEWEST_WORDS)
-    throw new BenchFailure(
+    throw new CannotMeasure(
       `only ${found.length} of ${CANDIDATES.length} common English words are single tokens of this model; ` +
         "prompts of an exact length cannot be made for it",
     )
@@ -44,26 +45,41 @@ export async function singleTokenWords(count: CountTokens): Promise<readonly str
 /** Random sequences of words with a known length in tokens, of which no two begin alike. */
 export class RandomText {
   readonly #words: readonly string[]
-  #state: number
+  readonly #random: () => number
 
   /** @param words each one token long after a space; see {@link singleTokenWords} */
   constructor(words: readonly string[], seed: number) {
     this.#words = words
-    this.#state = seed >>> 0
+    this.#random = seededRandom(seed)
   }
 
   /** A text of `tokens` tokens, beginning with a space. */
   next(tokens: number): string {
     let text = ""
-    for (let i = 0; i < tokens; i++) text += ` ${this.#words[this.#random(this.#words.length)]}`
+    for (let i = 0; i < tokens; i++)
+      text += ` ${this.#words[Math.floor(this.#random() * this.#words.length)]}`
     return text
   }
+}
 
-  /** An integer below `limit`, by the mulberry32 generator: reproducible for a seed. */
-  #random(limit: number): number {
-    this.#state = (this.#state + 0x6d2b79f5) >>> 0
-    let mixed = Math.imul(this.#state ^ (this.#state >>> 15), this.#state | 1)
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61)
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % limit
+/** Random prompts for a server's model. */
+export interface PromptSource {
+  /** A text that no earlier one begins like, of so many tokens, or about as many. */
+  next(tokens: number): string
+}
+
+/** Words to find out how many tokens an average one has. */
+const WORDS_TO_COUNT = 64
+
+/** Prompts of exact lengths where the model has words that are one token each, otherwise of about that length. */
+export async function promptsFor(count: CountTokens, seed: number): Promise<PromptSource> {
+  try {
+    return new RandomText(await singleTokenWords(count), seed)
+  } catch (error) {
+    if (!(error instanceof CannotMeasure)) throw error
   }
+  const text = new RandomText(CANDIDATES, seed)
+  const [one, many] = [await count(text.next(1)), await count(text.next(1 + WORDS_TO_COUNT))]
+  const tokensPerWord = Math.max(1, (many - one) / WORDS_TO_COUNT)
+  return { next: (tokens) => text.next(Math.max(1, Math.round(tokens / tokensPerWord))) }
 }

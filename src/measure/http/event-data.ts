@@ -1,7 +1,7 @@
 import { createParser } from "eventsource-parser"
 
 /** The data of an event stream's events as they arrive; comments are skipped. */
-export async function* readEvents(response: Response): AsyncGenerator<string> {
+export async function* eventData(response: Response): AsyncGenerator<string> {
   if (response.body === null) return
   let events: string[] = []
   const parser = createParser({ onEvent: ({ data }) => void events.push(data) })

@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
-import { BenchFailure } from "../../bench/failure"
-import { RandomText, singleTokenWords } from "../../bench/words"
+import { CannotMeasure } from "../../../src/errors/cli"
+import { RandomText, singleTokenWords } from "../../../src/measure/http/words"
 
 /** Counts one token a word and one of its own, but two for each word that `isSplit`. */
 function counter(isSplit: (word: string) => boolean): (text: string) => Promise<number> {
@@ -20,7 +20,7 @@ test("words that the model splits are left out, all others stay", async () => {
 
 test("a model that splits nearly every word cannot be given prompts of exact lengths", async () => {
   const attempt = singleTokenWords(counter((word) => word !== "the"))
-  await expect(attempt).rejects.toThrow(BenchFailure)
+  await expect(attempt).rejects.toThrow(CannotMeasure)
 })
 
 test("a text has as many words as were asked for, each after a space", () => {
