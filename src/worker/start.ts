@@ -20,6 +20,8 @@ export async function startWorker(kind: string, rest: readonly string[]): Promis
       return (await import("./diffusion/exec")).execSidecar(rest)
     case "probe":
       return (await import("./probe")).runProbeWorker()
+    case "job":
+      return (await import("./job")).runJobWorker()
     default:
       throw new UsageError(`there is no worker of kind '${kind}'`)
   }

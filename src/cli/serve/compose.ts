@@ -101,7 +101,7 @@ function toDevice(bytes: number, index: number): Device {
 }
 
 /** The command to start this program as a worker; in development bun also needs the entry's path. */
-function workerCommand(kind: string): readonly string[] {
+export function workerCommand(kind: string): readonly string[] {
   const program = Bun.isStandaloneExecutable ? [] : [join(import.meta.dir, "../../index.ts")]
   return [process.execPath, ...program, "worker", kind]
 }
