@@ -30,7 +30,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   convert: ["formats", "protocol"],
   store: ["formats", "log", "convert"],
   engine: ["protocol", "store", "formats", "log"],
-  http: ["formats", "engine", "store", "metrics", "log"],
+  http: ["formats", "engine", "store", "metrics", "log", "convert"],
   cli: [
     "config",
     "log",

@@ -3,7 +3,7 @@ import { CannotConvert } from "../errors/convert"
 import { InvalidModelFile } from "../errors/model"
 import { readGgufHeader } from "../formats/gguf/read"
 import type { GgufTensorInfo } from "../formats/gguf/types"
-import type { TensorImportance } from "../domain/quantize"
+import type { Importance } from "../domain/quantize"
 
 const SUMS = ".in_sum2"
 const COUNTS = ".counts"
@@ -13,7 +13,7 @@ const COUNTS = ".counts"
  * multiplied with, and how many there were.
  * @throws CannotConvert for another file; InvalidModelFile for a damaged one
  */
-export function readImportance(path: string): readonly TensorImportance[] {
+export function readImportance(path: string): Importance {
   const header = readGgufHeader(path)
   if (header.metadata.get("general.type") !== "imatrix")
     throw new CannotConvert(path, "it is not an importance matrix; make one with llama.cpp's llama-imatrix")
@@ -27,13 +27,22 @@ export function readImportance(path: string): readonly TensorImportance[] {
     return values
   }
   try {
-    return header.tensors.flatMap((sums) => {
+    const found = header.tensors.flatMap((sums) => {
       if (!sums.name.endsWith(SUMS)) return []
       const name = sums.name.slice(0, -SUMS.length)
       const counts = tensors.get(name + COUNTS)
       if (counts === undefined) throw new InvalidModelFile(path, `the tensor '${name}${COUNTS}' is missing`)
       return [{ name, values: means(numbers(sums), numbers(counts)) }]
     })
+    const datasets = header.metadata.get("imatrix.datasets")
+    const dataset = typeof datasets === "object" ? datasets.values?.[0] : undefined
+    const chunks = header.metadata.get("imatrix.chunk_count")
+    return {
+      tensors: found,
+      file: path,
+      ...(typeof dataset === "string" && { dataset }),
+      ...(typeof chunks === "number" && chunks > 0 && { chunks }),
+    }
   } finally {
     closeSync(file)
   }

@@ -2,12 +2,16 @@ import { stat, statfs } from "node:fs/promises"
 import { dirname, resolve } from "node:path"
 import { CannotConvert } from "../errors/convert"
 import { DiskFull, FileFailed } from "../errors/store"
+import type { JobRequest } from "../protocol/jobs"
 
 /** A job in another process: llama.cpp's own code blocks, and may end the process that it is in. */
 export type RunJob<Request> = (
   request: Request,
   options: { readonly signal?: AbortSignal; readonly onLine?: (text: string) => void },
 ) => Promise<void>
+
+/** Runs any job. */
+export type JobRunner = RunJob<JobRequest>
 
 /** Checks that files can be written, and that they replace nothing unless they may. @throws CannotConvert, DiskFull */
 export async function checkOutput(

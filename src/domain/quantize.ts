@@ -4,6 +4,15 @@ export interface TensorImportance {
   readonly values: Float32Array
 }
 
+/** An importance matrix, and what of it is noted in what is made with it. */
+export interface Importance {
+  readonly tensors: readonly TensorImportance[]
+  readonly file: string
+  readonly dataset?: string
+  /** Pieces of text that it was made with. */
+  readonly chunks?: number
+}
+
 /** How llama.cpp quantizes; what is absent keeps its default. Types are numbers of its enumerations. */
 export interface QuantizeOptions {
   readonly fileType: number
@@ -16,7 +25,7 @@ export interface QuantizeOptions {
   readonly mayRequantize?: boolean
   readonly leaveOutput?: boolean
   readonly keepSplit?: boolean
-  readonly importance?: readonly TensorImportance[]
+  readonly importance?: Importance
   /** Says what it would do, and writes nothing. */
   readonly dryRun?: boolean
   /** The rows of a tensor that are in memory at once. */

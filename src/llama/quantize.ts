@@ -1,5 +1,5 @@
 import { ptr } from "bun:ffi"
-import type { QuantizeOptions, TensorImportance } from "../domain/quantize"
+import type { Importance, QuantizeOptions } from "../domain/quantize"
 import { cString, type Library } from "./library"
 import { Model } from "./model"
 
@@ -52,8 +52,10 @@ export function quantizeModel(
   flag(OFFSET.isPure, options.isPure === true)
   flag(OFFSET.keepSplit, options.keepSplit === true)
   flag(OFFSET.dryRun, options.dryRun === true)
-  if (options.importance !== undefined)
+  if (options.importance !== undefined) {
     view.setBigUint64(OFFSET.importance, pointer(importanceTable(options.importance, pointer)), true)
+    view.setBigUint64(OFFSET.overrides, pointer(noteTable(options.importance)), true)
+  }
   if (options.tensorTypes !== undefined && options.tensorTypes.length > 0)
     view.setBigUint64(OFFSET.tensorTypes, pointer(typeTable(options.tensorTypes, pointer)), true)
   view.setBigUint64(OFFSET.maxBuffer, BigInt(options.maxBufferBytes ?? 0), true)
@@ -62,18 +64,37 @@ export function quantizeModel(
 }
 
 /** Entries of a name, numbers and their count; the last one has no name. */
-function importanceTable(
-  importance: readonly TensorImportance[],
-  pointer: (bytes: Uint8Array) => bigint,
-): Uint8Array {
-  const table = new DataView(new ArrayBuffer((importance.length + 1) * 24))
-  for (const [index, { name, values }] of importance.entries()) {
+function importanceTable({ tensors }: Importance, pointer: (bytes: Uint8Array) => bigint): Uint8Array {
+  const table = new DataView(new ArrayBuffer((tensors.length + 1) * 24))
+  for (const [index, { name, values }] of tensors.entries()) {
     table.setBigUint64(index * 24, pointer(cString(name)), true)
     const bytes = new Uint8Array(values.buffer, values.byteOffset, values.byteLength)
     table.setBigUint64(index * 24 + 8, pointer(bytes), true)
     table.setBigUint64(index * 24 + 16, BigInt(values.length), true)
   }
   return new Uint8Array(table.buffer)
+}
+
+/** `struct llama_model_kv_override`, and the offsets of its fields. */
+const NOTE = { bytes: 264, key: 4, value: 136, textBytes: 127, whole: 0, text: 3 }
+
+/** What the result says about its importance matrix: keys of llama-quantize; the last entry has none. */
+function noteTable({ tensors, file, dataset, chunks }: Importance): Uint8Array {
+  const notes = [
+    ["file", file],
+    ["dataset", dataset],
+    ["entries_count", tensors.length],
+    ["chunks_count", chunks],
+  ].filter((note): note is [string, string | number] => note[1] !== undefined)
+  const bytes = Buffer.alloc((notes.length + 1) * NOTE.bytes)
+  for (const [index, [key, value]] of notes.entries()) {
+    const at = index * NOTE.bytes
+    bytes.write(`quantize.imatrix.${key}`, at + NOTE.key)
+    bytes.writeInt32LE(typeof value === "string" ? NOTE.text : NOTE.whole, at)
+    if (typeof value === "string") bytes.write(value, at + NOTE.value, NOTE.textBytes)
+    else bytes.writeBigInt64LE(BigInt(value), at + NOTE.value)
+  }
+  return bytes
 }
 
 /** Entries of a pattern and a type; the last one has no pattern. */

@@ -2,7 +2,9 @@ import { stat } from "node:fs/promises"
 import { basename } from "node:path"
 import type { ModelKind, ModelSummary } from "../../domain/model"
 import { InvalidModelFile } from "../../errors/model"
-import { Cancelled } from "../../errors/request"
+import { findQuantizeType } from "../../convert/quantize-types"
+import type { JobRunner } from "../../convert/output"
+import { Cancelled, Unsupported } from "../../errors/request"
 import type { Modelfile } from "../../formats/modelfile/parse"
 import type { Store } from "../contract"
 import { digestOfFile, digestOfFileName } from "../managed/blobs"
@@ -17,6 +19,7 @@ import {
   instructionsOf,
 } from "./compose"
 import { Faults } from "./faults"
+import { WeightMaker } from "./make-weights"
 import {
   architectureOf,
   findAdapter,
@@ -56,6 +59,10 @@ export interface CreateRequest {
   /** Downloads a missing base by name or URL; resolves to its name. Absent: a missing base is a fault. */
   readonly pull?: (reference: string) => Promise<string>
   readonly report: (event: CreateEvent) => void
+  /** Quantizes the weights to a type such as `Q4_K_M`. */
+  readonly quantize?: string
+  /** Runs llama.cpp's code, for conversions. */
+  readonly runJob?: JobRunner
   /** Abort to stop as soon as possible; nothing is installed then. */
   readonly signal?: AbortSignal
 }
@@ -91,8 +98,12 @@ async function create(request: CreateRequest, taken: Digest[]): Promise<ModelSum
   const faults = new Faults()
   for (const { line, message } of modelfile.problems) faults.wrong(line, message)
   checkInstructions(instructions, faults)
+  if (request.quantize !== undefined) findQuantizeType(request.quantize)
   report({ type: "status", status: "gathering model components" })
-  const parts = await gatherParts(request, faults)
+  const { signal, runJob } = request
+  await using maker = new WeightMaker({ store, runJob, signal, report })
+  const gathered = await gatherParts(request, faults, maker)
+  const parts = gathered && faults.isEmpty ? await quantized(gathered, request, maker) : gathered
   if (parts !== undefined) checkInstructionsOfKind(instructions, parts.kind, faults)
   faults.throwAny(file)
   if (parts === undefined) throw new Error("what is missing is a fault")
@@ -124,9 +135,31 @@ async function create(request: CreateRequest, taken: Digest[]): Promise<ModelSum
   return summary
 }
 
-async function gatherParts(request: CreateRequest, faults: Faults): Promise<Parts | undefined> {
+/** The parts with quantized weights, where that was asked for. */
+async function quantized(
+  parts: Parts,
+  { store, quantize }: CreateRequest,
+  maker: WeightMaker,
+): Promise<Parts> {
+  if (quantize === undefined) return parts
+  const own = parts.files.filter(({ role }) => role === "model")
+  const kept = (parts.base?.manifest.files ?? []).filter(({ role }) => role === "model")
+  const weights = weightsOf(parts, store)
+  if (weights === undefined || (parts.kind !== "text" && parts.kind !== "embedding"))
+    throw new Unsupported("only models of texts can be quantized", "quantize")
+  if (own.length > 1 || (own.length === 0 && kept.length > 1))
+    throw new Unsupported("models of several files cannot be quantized yet; join them before", "quantize")
+  const file = { name: "model.gguf", role: "model", path: await maker.quantize(weights, quantize) } as const
+  return { ...parts, files: [...parts.files.filter(({ role }) => role !== "model"), file] }
+}
+
+async function gatherParts(
+  request: CreateRequest,
+  faults: Faults,
+  maker: WeightMaker,
+): Promise<Parts | undefined> {
   const { modelfile, store } = request
-  const finder = { ...request, faults }
+  const finder = { ...request, faults, convert: (folder: string) => maker.convert(folder) }
   // Checked first: nothing is downloaded for a wrong one.
   const adapterLine = instructionsOf(modelfile.instructions, "adapter").at(-1)
   const adapter = adapterLine && (await findAdapter(adapterLine, finder))

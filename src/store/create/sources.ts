@@ -3,6 +3,7 @@ import { homedir } from "node:os"
 import { basename, dirname, join, resolve, sep } from "node:path"
 import type { ModelKind } from "../../domain/model"
 import { reasonOf } from "../../errors/base"
+import { CannotConvert } from "../../errors/convert"
 import { InvalidModelFile, InvalidModelName, ModelNotFound } from "../../errors/model"
 import { FileFailed } from "../../errors/store"
 import { peekGgufKind, readGgufHeader } from "../../formats/gguf/read"
@@ -49,6 +50,8 @@ export interface SourceFinder {
   /** Downloads a missing model by name or URL; resolves to its name. @throws ModelNotFound */
   readonly pull?: (reference: string) => Promise<string>
   readonly faults: Faults
+  /** Makes a GGUF of a folder from Hugging Face. */
+  readonly convert: (folder: string) => Promise<string>
 }
 
 /** Enough of a GGUF file to determine its kind. */
@@ -58,7 +61,7 @@ const HEAD_BYTES = 64 * 1024
 const FOREIGN_WEIGHTS = /\.(safetensors|bin|pth|pt)$/i
 
 const UNCONVERTED =
-  "weights in formats other than GGUF are not supported yet: convert them with llama.cpp's convert_hf_to_gguf.py"
+  "weights in formats other than GGUF need the files that belong to them: name the folder of the model"
 
 const NO_FILE = "it is a pipe or a device, not a file"
 
@@ -236,17 +239,23 @@ async function folderSource(
   reference: Reference,
   finder: SourceFinder,
 ): Promise<ModelSource | undefined> {
-  const { line, value } = reference
   const folder = await readModelFolder(path)
-  const outside = await firstOutside(path, folder)
+  // The hub's cache consists of links; the converter checks where they lead.
+  const outside = isSnapshot(path) ? undefined : await firstOutside(path, folder)
   if (outside !== undefined)
     throw new InvalidModelFile(path, `'${outside}' is a link that leads out of the folder`)
   const weights = await textWeights(folder)
   if (weights.length > 0) return await ggufFolderSource(weights, reference, finder)
   const media = await mediaSource(folder, path)
   if (media !== undefined) return media
-  if (folder.files.some(({ name }) => FOREIGN_WEIGHTS.test(name))) {
-    return void finder.faults.unsupported(line, `FROM ${value}: ${UNCONVERTED}`)
+  if (folder.files.some(({ name }) => name === "config.json" || FOREIGN_WEIGHTS.test(name))) {
+    const made = await finder.convert(path)
+    return {
+      type: "files",
+      kind: "text",
+      files: [{ name: "model.gguf", role: "model", path: made }],
+      reference: path,
+    }
   }
   const names = folder.files.slice(0, 5).map(({ name }) => name)
   throw new InvalidModelFile(
@@ -304,6 +313,11 @@ async function textWeights({ files }: ModelFolder): Promise<string[]> {
   return weights
 }
 
+/** Is it the folder of a revision in Hugging Face's cache? */
+function isSnapshot(path: string): boolean {
+  return basename(dirname(path)) === "snapshots"
+}
+
 /** The name of a file that is a link out of the folder. */
 async function firstOutside(path: string, { files }: ModelFolder): Promise<string | undefined> {
   const root = await realpath(path)
@@ -344,7 +358,7 @@ function nameOfFile(path: string, role: FileRole): string {
 
 /** Why something cannot be part of a model, to follow its name. @throws `error` where it concerns something else */
 function faultOf(error: unknown): string {
-  if (error instanceof InvalidModelFile) return error.reason
+  if (error instanceof InvalidModelFile || error instanceof CannotConvert) return error.reason
   if (error instanceof ModelNotFound || error instanceof InvalidModelName) return error.message
   if (error instanceof FileFailed) return error.message
   if (systemReason(error) !== undefined) return reasonOf(error)

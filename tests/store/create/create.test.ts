@@ -460,6 +460,7 @@ describe("is refused:", () => {
     ],
     ['FROM model.gguf\n\nTEMPLATE """a\nb{{ .Foo }}"""', "Modelfile:4: TEMPLATE: unknown field '.Foo'"],
     ["FROM model.gguf\nTEMPLATE {% if %}", "Modelfile:2: TEMPLATE: "],
+    ["FROM llm", "Modelfile:1: FROM llm: it has no 'architectures', which say what the model is"],
   ])("%j", async (text, fault) => {
     const error = await failure(text)
     expect(error).toBeInstanceOf(InvalidModelfile)
@@ -474,8 +475,7 @@ describe("is refused:", () => {
       "FROM model.gguf\nPARAMETER draft_num_predict 4",
       "the parameter 'draft_num_predict' is not supported yet",
     ],
-    ["FROM llm", "Modelfile:1: FROM llm: weights in formats other than GGUF are not supported yet"],
-    ["FROM llm/model.safetensors", "weights in formats other than GGUF are not supported yet"],
+    ["FROM llm/model.safetensors", "name the folder of the model"],
     ["FROM model.gguf\nADAPTER llm", "adapters in formats other than GGUF are not supported yet"],
   ])("%j, as not supported yet", async (text, fault) => {
     const error = await failure(text)
