@@ -27,7 +27,7 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   show: { summary: "Show details of a model", load: () => import("./commands/show") },
   create: { summary: "Create a model from a Modelfile", load: () => import("./commands/create") },
   convert: {
-    summary: "Convert a model from Hugging Face's format to GGUF",
+    summary: "Convert models between Hugging Face's format and GGUF",
     load: () => import("./commands/convert"),
   },
   quantize: { summary: "Make a model's weights smaller", load: () => import("./commands/quantize") },

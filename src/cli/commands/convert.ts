@@ -5,9 +5,9 @@ import { storeSettings } from "../../config/sections/pull"
 import { bytes, oneOf, text } from "../../config/values"
 import type { ConversionPlan } from "../../convert/plan"
 import { UsageError } from "../../errors/cli"
-import { FileFailed } from "../../errors/store"
 import { defineCommand } from "../args/command"
 import { configFlag, grouped, switchFlag } from "../args/flags"
+import { isPath } from "../args/model-path"
 import { jobRunner } from "../jobs/run-job"
 import { openStore } from "../models/open-store"
 import type { Io } from "../terminal/io"
@@ -17,17 +17,20 @@ import { type Spinner, startSpinner } from "../terminal/spinner"
 
 export const command = defineCommand({
   name: "convert",
-  summary: "Convert a model from Hugging Face's format to GGUF",
-  words: "FOLDER",
+  summary: "Convert models between Hugging Face's format and GGUF",
+  words: "MODEL",
   minimumWords: 1,
   maximumWords: 1,
-  details: `FOLDER has a config.json, a tokenizer and weights in safetensors files, as models are published on Hugging Face. The
-result is read again, and checked by llama.cpp, before it gets its name.`,
+  details: `MODEL is a folder with a config.json, a tokenizer and weights in safetensors files, as models are published on Hugging Face.
+It becomes a GGUF, which is read again, and checked by llama.cpp, before it gets its name.
+
+A GGUF, or an installed model, becomes such a folder; if it is quantized, its weights are widened.`,
   examples: [
     { line: "xllm convert ./SmolLM2-135M", does: "to SmolLM2-135M-BF16.gguf, in the type of the source" },
     { line: "xllm convert ./my-model -q Q4_K_M -o my-model.gguf", does: "and quantize it" },
     { line: "xllm convert ./my-model --as my-model", does: "install it as a model" },
     { line: "xllm convert ./my-model --dry-run", does: "show what would be written" },
+    { line: "xllm convert ./my-model.gguf -o my-model", does: "to a folder for transformers" },
   ],
   flags: {
     out: {
@@ -35,6 +38,7 @@ result is read again, and checked by llama.cpp, before it gets its name.`,
       description: "the GGUF (default: named after the folder, in this one)",
       short: "o",
     },
+    to: { value: oneOf("gguf", "hf"), description: "the format (default: the other one)" },
     as: { value: text("NAME"), description: "install the result as a model instead" },
     outtype: {
       value: oneOf("auto", "f32", "f16", "bf16", "q8_0"),
@@ -57,14 +61,18 @@ result is read again, and checked by llama.cpp, before it gets its name.`,
     ...configFlag,
   },
   async run({ flags, words: [source = ""], io }) {
-    if (flags.out !== undefined && flags.as !== undefined)
-      throw new UsageError("--out writes a file, and --as installs a model: give one of them")
+    checkFlags(flags)
     const settings = await readSettings(flags, io.environment)
     using signals = watchSignals()
     const spinner = startSpinner(io)
     try {
       const task: ConvertTask = { flags, settings, io, spinner, signal: signals.signal }
-      await convertFolder(await folderOf(source), task)
+      if (await isFolder(source)) {
+        if (flags.to === "hf") throw new UsageError(`'${source}' is a folder already`)
+        return await convertFolder(source, task)
+      }
+      if (flags.to === "gguf") throw new UsageError(`'${source}' is no folder of a model from Hugging Face`)
+      await fromGguf(source, task)
     } catch (error) {
       spinner.stop()
       if (!signals.signal.aborted) throw error
@@ -76,8 +84,12 @@ result is read again, and checked by llama.cpp, before it gets its name.`,
   },
 })
 
+/** As large as the files that transformers writes. */
+const FOLDER_SHARD_BYTES = 5e9
+
 interface ConvertTask {
   readonly flags: {
+    readonly to?: "gguf" | "hf"
     readonly out?: string
     readonly as?: string
     readonly outtype?: "auto" | "f32" | "f16" | "bf16" | "q8_0"
@@ -95,17 +107,41 @@ interface ConvertTask {
   readonly signal: AbortSignal
 }
 
-/** @throws UsageError for what is not a folder */
-async function folderOf(source: string): Promise<string> {
-  const facts = await stat(source).catch((error: unknown) => {
-    throw new FileFailed("read", source, error)
+/** @throws UsageError for flags that exclude each other */
+function checkFlags({ out, as }: ConvertTask["flags"]): void {
+  if (out !== undefined && as !== undefined)
+    throw new UsageError("--out writes a file, and --as installs a model: give one of them")
+}
+
+/** @throws UsageError for a file that may be a pickle */
+async function isFolder(source: string): Promise<boolean> {
+  if (/\.(bin|pt|pth|ckpt|pkl|safetensors)$/i.test(source))
+    throw new UsageError(
+      source.endsWith(".safetensors")
+        ? `'${source}' is only a file of a model: name its folder`
+        : `'${source}' may be a pickle, which is never read: name the folder of a model with safetensors files`,
+    )
+  const facts = await stat(source).catch(() => undefined)
+  return facts?.isDirectory() ?? false
+}
+
+/** The other way: a folder for transformers. */
+async function fromGguf(model: string, { flags, settings, ...task }: ConvertTask): Promise<void> {
+  const { outtype = "auto" } = flags
+  if (flags.as !== undefined || flags.quantize !== undefined || outtype === "q8_0")
+    throw new UsageError("--as, --quantize and q8_0 are for conversions to GGUF")
+  const { convertGguf } = await import("../jobs/to-folder")
+  const path = isPath(model) ? resolve(model) : (await (await openStore(settings)).resolve(model)).path
+  await convertGguf({
+    ...task,
+    settings,
+    path,
+    out: flags.out ?? (isPath(model) ? undefined : model.replaceAll(/[/:]/g, "-")),
+    type: outtype,
+    shardBytes: flags.shard ?? FOLDER_SHARD_BYTES,
+    dryRun: flags.dryRun === true,
+    wantsJson: flags.json === true,
   })
-  if (facts.isDirectory()) return source
-  throw new UsageError(
-    /\.(bin|pt|pth|ckpt|pkl)$/i.test(source)
-      ? `'${source}' may be a pickle, which is never read: name the folder of a model with safetensors files`
-      : `'${source}' is a file; name the folder of a model`,
-  )
 }
 
 async function convertFolder(source: string, task: ConvertTask): Promise<void> {

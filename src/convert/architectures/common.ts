@@ -62,6 +62,17 @@ export function pairedHeads(values: TensorValues, heads: number, config: HfConfi
   )
 }
 
+/** The opposite of {@link pairedHeads}. */
+export function halvedHeads(values: TensorValues, heads: number): TensorValues {
+  const size = (values.shape[0] ?? 0) / heads
+  if (!Number.isInteger(size / 2)) throw new RangeError("the rows cannot be divided into heads")
+  const half = size / 2
+  return reordered(
+    values,
+    Array.from({ length: size }, (_, index) => (index % half) * 2 + Math.floor(index / half)),
+  )
+}
+
 /** Queries and keys with {@link pairedHeads}. */
 export function withPairedHeads(tensor: NamedValues, config: HfConfig): NamedValues {
   const isQuery = /\.attn_q\.(weight|bias)$/.test(tensor.name)

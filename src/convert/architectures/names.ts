@@ -66,6 +66,14 @@ export function ggufName(name: string, own: Readonly<Record<string, string>> = {
   return found && `blk.${Number(layer)}.${found}${ending}`
 }
 
+/** Names in transformers by those in a GGUF, within layers; where several have one name, the first. */
+export function hfNames(own: Readonly<Record<string, string>> = {}): ReadonlyMap<string, string> {
+  const names = new Map<string, string>()
+  for (const [hf, gguf] of [...Object.entries(own), ...Object.entries(IN_LAYERS)])
+    if (!names.has(gguf) && !(hf in own && own[hf] !== gguf)) names.set(gguf, hf)
+  return names
+}
+
 /** Names come from files: one may be `constructor`. */
 function lookUp(table: Readonly<Record<string, string>>, name: string): string | undefined {
   return Object.hasOwn(table, name) ? table[name] : undefined

@@ -4,6 +4,7 @@ import { InvalidModelFile } from "../../errors/model"
 import { type JsonRecord, recordAt, recordsAt, textAt } from "../../lib/json"
 import { nearest } from "../../lib/text/nearest"
 import type { TokenizerFiles } from "./files"
+import { SPLIT_PATTERNS } from "./patterns"
 import table from "./pre-tokenizers.json"
 
 /** Tokenizing the text takes milliseconds, reading a large vocabulary a second. */
@@ -23,20 +24,6 @@ export function checkPreTokenizer(name: string): string {
   const near = nearest(name, names)
   const hint = near === undefined ? "" : `, did you mean '${near}'?`
   throw new CannotConvert("--pre", `there is no pre-tokenizer '${name}'${hint} (known: ${names.join(", ")})`)
-}
-
-/** Patterns of well-known models, for those whose vocabularies are new. */
-const CONTRACTIONS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)"
-const PATTERNS: Readonly<Record<string, string>> = {
-  [`${CONTRACTIONS}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`]:
-    "llama-bpe",
-  [`${CONTRACTIONS}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`]:
-    "qwen2",
-  "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+": "gpt-2",
-  "[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*|\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+":
-    "tekken",
-  [`[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+${CONTRACTIONS}?|[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*${CONTRACTIONS}?|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`]:
-    "gpt-4o",
 }
 
 /** How a pre-tokenizer was recognized. */
@@ -75,7 +62,7 @@ function guessByPattern(json: JsonRecord): string | undefined {
   if (types.join() === "Digits,ByteLevel" && first?.["individual_digits"] === true) return "smollm"
   const pattern = textAt(recordAt(first, "pattern"), "Regex")
   if (types.join() !== "Split,ByteLevel" || pattern === undefined) return undefined
-  return Object.hasOwn(PATTERNS, pattern) ? PATTERNS[pattern] : undefined
+  return SPLIT_PATTERNS.find(([known]) => known === pattern)?.[1]
 }
 
 async function hashOf(json: JsonRecord, config: JsonRecord, path: string): Promise<string> {
