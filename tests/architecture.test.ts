@@ -77,7 +77,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["tensors architectures"],
     ["card", "tokenizer"],
     ["plan"],
-    ["convert", "quantize", "folder"],
+    ["convert", "quantize", "folder", "lora"],
   ],
   engine: [
     ["contract"],

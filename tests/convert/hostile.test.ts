@@ -63,7 +63,7 @@ describe("a folder is refused, and nothing written, where", () => {
       editJson(folder, "config.json", { architectures: ["ElmForCausalLM"] }),
     )
     expect(fault).toContain("'ElmForCausalLM' cannot be converted")
-    expect(fault).toContain("llama, nomic-bert, phi3")
+    expect(fault).toContain("llama, nomic-bert, olmo2, phi3")
   })
 
   test("the weights are a pickle", async () => {
@@ -181,6 +181,17 @@ describe("a folder is refused, and nothing written, where", () => {
     )
     expect(fault).toContain("the tensor 'constructor' is not known to the architecture 'llama'")
   })
+})
+
+test("weights in another order in their file give the same GGUF", async () => {
+  const make = TINY_FOLDERS["mistral"]
+  if (make === undefined) throw new Error("no folder")
+  const folder = fresh("order")
+  writeDenseSafetensors(join(folder, "model.safetensors"), [...make().tensors].reverse())
+  const [whole = ""] = await convert(fresh("order-of-names"), join(place, "a.gguf"))
+  const [other = ""] = await convert(folder, join(place, "b.gguf"))
+  const { summarizeGguf } = await import("../support/hf/gguf-summary")
+  expect(summarizeGguf(other).tensors).toEqual(summarizeGguf(whole).tensors)
 })
 
 test("weights in shuffled order and renamed shards give the same tensors", async () => {

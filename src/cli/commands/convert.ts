@@ -31,6 +31,7 @@ A GGUF, or an installed model, becomes such a folder; if it is quantized, its we
     { line: "xllm convert ./my-model --as my-model", does: "install it as a model" },
     { line: "xllm convert ./my-model --dry-run", does: "show what would be written" },
     { line: "xllm convert ./my-model.gguf -o my-model", does: "to a folder for transformers" },
+    { line: "xllm convert ./my-lora --base my-model", does: "a LoRA adapter" },
   ],
   flags: {
     out: {
@@ -40,6 +41,7 @@ A GGUF, or an installed model, becomes such a folder; if it is quantized, its we
     },
     to: { value: oneOf("gguf", "hf"), description: "the format (default: the other one)" },
     as: { value: text("NAME"), description: "install the result as a model instead" },
+    base: { value: text("MODEL"), description: "the model that a LoRA adapter is for" },
     outtype: {
       value: oneOf("auto", "f32", "f16", "bf16", "q8_0"),
       description: "type of the weights (default auto: that of the source)",
@@ -69,6 +71,7 @@ A GGUF, or an installed model, becomes such a folder; if it is quantized, its we
       const task: ConvertTask = { flags, settings, io, spinner, signal: signals.signal }
       if (await isFolder(source)) {
         if (flags.to === "hf") throw new UsageError(`'${source}' is a folder already`)
+        if (await Bun.file(join(source, ADAPTER_CONFIG)).exists()) return await fromAdapter(source, task)
         return await convertFolder(source, task)
       }
       if (flags.to === "gguf") throw new UsageError(`'${source}' is no folder of a model from Hugging Face`)
@@ -84,12 +87,16 @@ A GGUF, or an installed model, becomes such a folder; if it is quantized, its we
   },
 })
 
+/** Folders with a LoRA adapter have this file. */
+const ADAPTER_CONFIG = "adapter_config.json"
+
 /** As large as the files that transformers writes. */
 const FOLDER_SHARD_BYTES = 5e9
 
 interface ConvertTask {
   readonly flags: {
     readonly to?: "gguf" | "hf"
+    readonly base?: string
     readonly out?: string
     readonly as?: string
     readonly outtype?: "auto" | "f32" | "f16" | "bf16" | "q8_0"
@@ -123,6 +130,23 @@ async function isFolder(source: string): Promise<boolean> {
     )
   const facts = await stat(source).catch(() => undefined)
   return facts?.isDirectory() ?? false
+}
+
+/** A LoRA adapter instead of a model. */
+async function fromAdapter(
+  source: string,
+  { flags, settings, io, signal, spinner }: ConvertTask,
+): Promise<void> {
+  if (flags.as !== undefined || flags.quantize !== undefined)
+    throw new UsageError("--as and --quantize are for models, and this is an adapter")
+  const { convertAdapter } = await import("../jobs/convert-adapter")
+  spinner.stop()
+  await convertAdapter({
+    ...{ source, settings, io, signal, base: flags.base, out: flags.out },
+    dryRun: flags.dryRun === true,
+    mayReplace: flags.force === true,
+    wantsJson: flags.json === true,
+  })
 }
 
 /** The other way: a folder for transformers. */

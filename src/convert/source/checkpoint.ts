@@ -21,7 +21,7 @@ export interface CheckpointFile {
 
 /** The weights of a folder. Its files stay open until it is disposed of. */
 export class HfCheckpoint implements AsyncDisposable {
-  /** In the order of the files' names and of their headers; every name once. */
+  /** In the order of the files' names, and then of their own; every name once. */
   readonly tensors: readonly CheckpointTensor[]
   readonly #files: readonly CheckpointFile[]
 
@@ -48,7 +48,9 @@ export class HfCheckpoint implements AsyncDisposable {
         const file = { path, handle: await open(real, "r") }
         files.push(file)
         refuseOverlaps(path, header.tensors)
-        for (const tensor of header.tensors) {
+        // By name, whatever their order in the file: so does the reference.
+        const ordered = [...header.tensors].sort((a, b) => (a.name < b.name ? -1 : 1))
+        for (const tensor of ordered) {
           if (tensors.has(tensor.name))
             throw new InvalidModelFile(path, `the tensor '${tensor.name}' is in two files`)
           tensors.set(tensor.name, { ...tensor, file })

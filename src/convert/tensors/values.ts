@@ -72,6 +72,11 @@ export function mapped(values: TensorValues, change: (value: number, index: numb
   }
 }
 
+export function reshaped(values: TensorValues, shape: readonly number[]): TensorValues {
+  if (elementsOf(shape) !== elementsOf(values.shape)) throw new RangeError("a view of another size")
+  return { ...values, shape }
+}
+
 /** Entries `from` (included) to `to` (excluded) of the first dimension. */
 export function sliced(values: TensorValues, from: number, to: number): TensorValues {
   const [, ...rest] = values.shape
@@ -143,6 +148,50 @@ export function reordered(values: TensorValues, order: ArrayLike<number>): Tenso
       return to
     },
   }
+}
+
+/** The last two dimensions exchanged. */
+export function transposed(values: TensorValues): TensorValues {
+  const rows = values.shape.at(-2) ?? 1
+  const columns = values.shape.at(-1) ?? 1
+  const width = FLOAT_BYTES[values.type]
+  const size = rows * columns
+  return {
+    ...values,
+    shape: [...values.shape.slice(0, -2), columns, rows],
+    grain: Math.max(values.grain, size),
+    async read(start, count) {
+      const from = await values.read(start, count)
+      return width === 2
+        ? transposeBlocks(new Uint16Array(from.buffer), new Uint16Array(count), rows, columns)
+        : transposeBlocks(
+            new Uint32Array(from.buffer),
+            new Uint32Array((count * width) / 4),
+            rows,
+            columns,
+            width / 4,
+          )
+    },
+  }
+}
+
+function transposeBlocks(
+  from: Uint16Array | Uint32Array,
+  to: Uint16Array | Uint32Array,
+  rows: number,
+  columns: number,
+  words = 1,
+): Uint8Array {
+  const size = rows * columns
+  const blocks = from.length / words / size
+  for (let block = 0; block < blocks; block++)
+    for (let row = 0; row < rows; row++)
+      for (let column = 0; column < columns; column++)
+        for (let word = 0; word < words; word++) {
+          const source = (block * size + row * columns + column) * words + word
+          to[(block * size + column * rows + row) * words + word] = from[source] ?? 0
+        }
+  return new Uint8Array(to.buffer)
 }
 
 /** Reads the whole tensor for each piece; for small ones. */

@@ -22,6 +22,7 @@ import { Faults } from "./faults"
 import { WeightMaker } from "./make-weights"
 import {
   architectureOf,
+  faultOf,
   findAdapter,
   findSources,
   type FoundSource,
@@ -167,9 +168,31 @@ async function gatherParts(
   if (sources === undefined) return undefined
   const parts = joinSources(sources, faults)
   if (parts === undefined || adapterLine === undefined || adapter === undefined) return parts
-  await checkArchitecture(adapterLine, adapter.architecture, weightsOf(parts, store), faults)
+  const weights = weightsOf(parts, store)
+  if ("folder" in adapter)
+    return await withAdapter(parts, adapterLine, adapter.folder, weights, maker, faults)
+  await checkArchitecture(adapterLine, adapter.architecture, weights, faults)
   const { architecture: _, ...file } = adapter
   return { ...parts, files: [...parts.files, file] }
+}
+
+/** The parts with an adapter that is converted. `undefined`: a fault says why it is not. */
+async function withAdapter(
+  parts: Parts,
+  { line, value }: Reference,
+  folder: string,
+  weights: string | undefined,
+  maker: WeightMaker,
+  faults: Faults,
+): Promise<Parts | undefined> {
+  const wrong = (reason: string) => void faults.wrong(line, `ADAPTER ${value}: ${reason}`)
+  if (weights === undefined) return wrong("the model has no weights that it could be for")
+  try {
+    const path = await maker.adapter(folder, weights)
+    return { ...parts, files: [...parts.files, { name: "adapter.gguf", role: "adapter", path }] }
+  } catch (error) {
+    return wrong(faultOf(error))
+  }
 }
 
 /**

@@ -43,6 +43,24 @@ export class WeightMaker implements AsyncDisposable {
     return made
   }
 
+  /** The GGUF of an adapter that PEFT wrote, for a model. @throws CannotConvert, InvalidModelFile, DiskFull */
+  async adapter(path: string, base: string): Promise<string> {
+    const { signal, report } = this.#options
+    const [{ adapterBase, planAdapter }, { HfFolder }, { convertToGguf }] = await Promise.all([
+      import("../../convert/lora"),
+      import("../../convert/source/folder"),
+      import("../../convert/convert"),
+    ])
+    report({ type: "status", status: "converting adapter" })
+    await using plan = await planAdapter(await HfFolder.open(path), adapterBase(base))
+    const [made = ""] = await convertToGguf({
+      plan,
+      out: await this.#place("adapter.gguf"),
+      ...(signal !== undefined && { signal }),
+    })
+    return made
+  }
+
   /** A GGUF with smaller weights. @throws CannotConvert, Unsupported, DiskFull, the signal's reason */
   async quantize(source: string, typeName: string): Promise<string> {
     const { runJob, signal, report } = this.#options

@@ -141,22 +141,22 @@ function nameOfPart(path: string, paths: readonly string[]): string {
   return isAlone ? name : `${basename(dirname(path))}/${name}`
 }
 
+/** What an ADAPTER names: a GGUF, or a folder that becomes one once the model is known. */
+export type FoundAdapter =
+  (SourceFile & { readonly architecture: string | undefined }) | { readonly folder: string }
+
 /** The file of an ADAPTER. `undefined`: a fault says why not. */
 export async function findAdapter(
   { line, value }: Reference,
   { folder, faults }: SourceFinder,
-): Promise<(SourceFile & { readonly architecture: string | undefined }) | undefined> {
+): Promise<FoundAdapter | undefined> {
   const path = await resolvePath(value, folder)
   const wrong = (reason: string) => void faults.wrong(line, `ADAPTER ${value}: ${reason}`)
   const stats = await stat(path).catch((error: unknown) => new FileFailed("read", path, error))
   if (stats instanceof FileFailed) return wrong(stats.message)
   if (!stats.isFile() && !stats.isDirectory()) return wrong(NO_FILE)
-  if (stats.isDirectory() || FOREIGN_WEIGHTS.test(path)) {
-    return void faults.unsupported(
-      line,
-      `ADAPTER ${value}: adapters in formats other than GGUF are not supported yet: convert it with llama.cpp's convert_lora_to_gguf.py`,
-    )
-  }
+  if (stats.isDirectory()) return { folder: path }
+  if (FOREIGN_WEIGHTS.test(path)) return wrong("it is only a file of an adapter; name its folder")
   try {
     const { metadata } = readGgufHeader(path)
     const type = metadata.get("general.type")
@@ -357,7 +357,7 @@ function nameOfFile(path: string, role: FileRole): string {
 }
 
 /** Why something cannot be part of a model, to follow its name. @throws `error` where it concerns something else */
-function faultOf(error: unknown): string {
+export function faultOf(error: unknown): string {
   if (error instanceof InvalidModelFile || error instanceof CannotConvert) return error.reason
   if (error instanceof ModelNotFound || error instanceof InvalidModelName) return error.message
   if (error instanceof FileFailed) return error.message

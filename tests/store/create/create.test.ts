@@ -460,6 +460,10 @@ describe("is refused:", () => {
     ],
     ['FROM model.gguf\n\nTEMPLATE """a\nb{{ .Foo }}"""', "Modelfile:4: TEMPLATE: unknown field '.Foo'"],
     ["FROM model.gguf\nTEMPLATE {% if %}", "Modelfile:2: TEMPLATE: "],
+    [
+      "FROM model.gguf\nADAPTER llm",
+      "Modelfile:2: ADAPTER llm: it is not an adapter: it has no adapter_config.json",
+    ],
     ["FROM llm", "Modelfile:1: FROM llm: it has no 'architectures', which say what the model is"],
   ])("%j", async (text, fault) => {
     const error = await failure(text)
@@ -476,7 +480,6 @@ describe("is refused:", () => {
       "the parameter 'draft_num_predict' is not supported yet",
     ],
     ["FROM llm/model.safetensors", "name the folder of the model"],
-    ["FROM model.gguf\nADAPTER llm", "adapters in formats other than GGUF are not supported yet"],
   ])("%j, as not supported yet", async (text, fault) => {
     const error = await failure(text)
     expect(error).toBeInstanceOf(UnsupportedModelfile)

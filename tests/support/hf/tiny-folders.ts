@@ -459,6 +459,126 @@ export const TINY_FOLDERS: Readonly<Record<string, () => TinyFolder>> = {
     tokenizer: wordPieceTokenizer(),
     files: MEAN_POOLING,
   }),
+  olmo2: () => ({
+    config: base("Olmo2ForCausalLM", "olmo2", BPE),
+    tensors: decoder({
+      tokens: BPE,
+      seed: 31,
+      norms: ["post_attention_layernorm", "post_feedforward_layernorm"],
+    }).concat(fullNorms(32)),
+    tokenizer: bytePairTokenizer(),
+  }),
+  glm4: () => ({
+    config: base("Glm4ForCausalLM", "glm4", BPE, { head_dim: HD, partial_rotary_factor: 0.5 }),
+    tensors: decoder({
+      tokens: BPE,
+      seed: 33,
+      mlp: "fused",
+      norms: [...TWO_NORMS, "post_self_attn_layernorm", "post_mlp_layernorm"],
+    }),
+    tokenizer: bytePairTokenizer("PreTrainedTokenizerFast", ["<|endoftext|>", "<|user|>"]),
+  }),
+  lfm2: () => ({
+    config: base("Lfm2ForCausalLM", "lfm2", BPE, {
+      layer_types: ["conv", "full_attention"],
+      norm_eps: 1e-5,
+      rms_norm_eps: undefined,
+      conv_L_cache: 3,
+      conv_bias: false,
+      block_auto_adjust_ff_dim: true,
+      block_ff_dim: 160,
+      block_ffn_dim_multiplier: 1,
+      block_multiple_of: 32,
+      tie_word_embeddings: true,
+    }),
+    tensors: lfm2(34),
+    tokenizer: bytePairTokenizer(),
+  }),
+  deepseek2: () => ({
+    config: base("DeepseekV2ForCausalLM", "deepseek_v2", BPE, {
+      q_lora_rank: 24,
+      kv_lora_rank: 16,
+      qk_nope_head_dim: 16,
+      qk_rope_head_dim: 8,
+      v_head_dim: 12,
+      n_routed_experts: E,
+      n_shared_experts: 1,
+      num_experts_per_tok: 2,
+      moe_intermediate_size: 32,
+      first_k_dense_replace: 1,
+      routed_scaling_factor: 1.5,
+      norm_topk_prob: false,
+      num_key_value_heads: H,
+      rope_scaling: {
+        type: "yarn",
+        factor: 4,
+        original_max_position_embeddings: 128,
+        mscale: 0.707,
+        mscale_all_dim: 0.707,
+        beta_fast: 32,
+        beta_slow: 1,
+      },
+    }),
+    tensors: deepseek(35),
+    tokenizer: bytePairTokenizer(),
+  }),
+}
+
+/** Norms over all heads at once. */
+function fullNorms(seed: number): readonly DenseTensor[] {
+  const t = new Tensors(seed)
+  for (let layer = 0; layer < L; layer++)
+    t.add(`model.layers.${layer}.self_attn.q_norm.weight`, H * HD).add(
+      `model.layers.${layer}.self_attn.k_norm.weight`,
+      KV * HD,
+    )
+  return t.all
+}
+
+function lfm2(seed: number): readonly DenseTensor[] {
+  const t = new Tensors(seed)
+  t.add("model.embed_tokens.weight", BPE, D).add("model.embedding_norm.weight", D)
+  for (let layer = 0; layer < L; layer++) {
+    const p = `model.layers.${layer}.`
+    t.add(`${p}operator_norm.weight`, D).add(`${p}ffn_norm.weight`, D)
+    if (layer === 0) {
+      t.add(`${p}conv.conv.weight`, D, 1, 3).add(`${p}conv.in_proj.weight`, 3 * D, D)
+      t.add(`${p}conv.out_proj.weight`, D, D)
+    } else {
+      for (const [name, heads] of [
+        ["q", H],
+        ["k", KV],
+        ["v", KV],
+      ] as const)
+        t.add(`${p}self_attn.${name}_proj.weight`, heads * HD, D)
+      t.add(`${p}self_attn.out_proj.weight`, D, H * HD)
+      for (const name of ["q", "k"]) t.add(`${p}self_attn.${name}_layernorm.weight`, HD)
+    }
+    t.add(`${p}feed_forward.w1.weight`, F, D).add(`${p}feed_forward.w3.weight`, F, D)
+    t.add(`${p}feed_forward.w2.weight`, D, F)
+  }
+  return t.all
+}
+
+function deepseek(seed: number): readonly DenseTensor[] {
+  const t = new Tensors(seed)
+  t.add("model.embed_tokens.weight", BPE, D).add("model.norm.weight", D).add("lm_head.weight", BPE, D)
+  for (let layer = 0; layer < L; layer++) {
+    const p = `model.layers.${layer}.`
+    for (const norm of TWO_NORMS) t.add(`${p}${norm}.weight`, D)
+    t.add(`${p}self_attn.q_a_proj.weight`, 24, D).add(`${p}self_attn.q_a_layernorm.weight`, 24)
+    t.add(`${p}self_attn.q_b_proj.weight`, H * 24, 24)
+    t.add(`${p}self_attn.kv_a_proj_with_mqa.weight`, 24, D).add(`${p}self_attn.kv_a_layernorm.weight`, 16)
+    t.add(`${p}self_attn.kv_b_proj.weight`, H * 28, 16).add(`${p}self_attn.o_proj.weight`, D, H * 12)
+    if (layer === 0) {
+      addMlp(t, p, "dense")
+      continue
+    }
+    addMlp(t, p, "experts")
+    for (const name of ["gate", "up"]) t.add(`${p}mlp.shared_experts.${name}_proj.weight`, 32, D)
+    t.add(`${p}mlp.shared_experts.down_proj.weight`, D, 32)
+  }
+  return t.all
 }
 
 /** Writes one of {@link TINY_FOLDERS}. */

@@ -27,7 +27,10 @@ const SPLIT =
   "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|\\p{N}{1,3}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+"
 
 /** Byte pairs, with pairs of letters for merges. 320 ids, of which the last ten have no token. */
-export function bytePairTokenizer(className = "PreTrainedTokenizerFast"): TokenizerFileSet {
+export function bytePairTokenizer(
+  className = "PreTrainedTokenizerFast",
+  more: readonly string[] = [],
+): TokenizerFileSet {
   const vocab: Record<string, number> = {}
   for (const character of byteCharacters()) vocab[character] = Object.keys(vocab).length
   const merges: [string, string][] = []
@@ -61,15 +64,17 @@ export function bytePairTokenizer(className = "PreTrainedTokenizerFast"): Tokeni
   merge("y", "es")
   merge("n", "o")
   const first = Object.keys(vocab).length
-  const added = ["<|bos|>", "<|eos|>", "<|pad|>", "<tool▁call>", "\ufeff//"].map((content, index) => ({
-    id: first + index,
-    content,
-    single_word: false,
-    lstrip: false,
-    rstrip: false,
-    normalized: false,
-    special: index < 3,
-  }))
+  const added = ["<|bos|>", "<|eos|>", "<|pad|>", "<tool▁call>", "\ufeff//", ...more].map(
+    (content, index) => ({
+      id: first + index,
+      content,
+      single_word: false,
+      lstrip: false,
+      rstrip: false,
+      normalized: false,
+      special: index < 3 || index > 4,
+    }),
+  )
   const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: true, use_regex: false }
   const json = {
     version: "1.0",
