@@ -62,6 +62,15 @@ const MAX_DIMENSIONS = 4
  * @throws CannotConvert for models that are not known; InvalidModelFile for damaged ones
  */
 export async function planGguf(folder: HfFolder, options: PlanOptions = {}): Promise<ConversionPlan> {
+  try {
+    return await plan(folder, options)
+  } catch (error) {
+    // Views of tensors, and tables of tokens, tell of sizes that cannot be with errors of their own.
+    throw error instanceof RangeError ? new InvalidModelFile(folder.path, error.message) : error
+  }
+}
+
+async function plan(folder: HfFolder, options: PlanOptions): Promise<ConversionPlan> {
   const warnings: string[] = []
   const raw = await readConfig(folder)
   const { architecture, config } = knownModel(folder, raw)
@@ -116,7 +125,7 @@ export async function planGguf(folder: HfFolder, options: PlanOptions = {}): Pro
     }
   } catch (error) {
     await checkpoint[Symbol.asyncDispose]()
-    throw error instanceof RangeError ? new InvalidModelFile(folder.path, error.message) : error
+    throw error
   }
 }
 

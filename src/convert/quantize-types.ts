@@ -74,8 +74,8 @@ export function findQuantizeType(given: string): QuantizeType {
   const near = nearest(upper, quantizeTypeNames())
   const hint = near === undefined ? "" : `, did you mean ${near}?`
   throw new CannotConvert(
-    `type '${given}'`,
-    `there is no such type${hint} (there are ${quantizeTypeNames().join(", ")})`,
+    "quantize",
+    `there is no type '${given}'${hint} (there are ${quantizeTypeNames().join(", ")})`,
   )
 }
 

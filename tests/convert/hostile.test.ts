@@ -166,6 +166,15 @@ describe("a folder is refused, and nothing written, where", () => {
     )
   })
 
+  test("a tokenizer has more pieces than any model", async () => {
+    const fault = await faultOf((folder) => {
+      const pieces = Array.from({ length: 1_100_000 }, () => '["a",-1.5]').join()
+      const text = `{"model":{"type":"Unigram","vocab":[${pieces}]},"added_tokens":[]}`
+      writeFileSync(join(folder, "tokenizer.json"), text)
+    }, "xlm-roberta")
+    expect(fault).toContain("too many tokens")
+  })
+
   test("a file is nested a hundred thousand levels deep", async () => {
     const fault = await faultOf((folder) =>
       writeFileSync(join(folder, "config.json"), "[".repeat(100_000) + "]".repeat(100_000)),

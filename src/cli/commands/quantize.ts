@@ -138,6 +138,7 @@ A tensor whose number of columns does not fit a type gets the next larger one. '
       spinner.stop()
     }
     if (flags.json === true) return io.write(toJson(results.map(toJsonResult)))
+    if (results.length === 0) return
     io.write(
       table(
         ["TYPE", "SIZE", flags.dryRun === true ? "WOULD WRITE" : "FILE"],

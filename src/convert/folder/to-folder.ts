@@ -48,7 +48,7 @@ export async function convertToFolder(request: ToFolderRequest): Promise<FolderR
     throw new CannotConvert(out, "it exists; name another folder with -o")
   const config = await hfConfig(source, TORCH_TYPES[type])
   const tokenizer = hfTokenizer(source)
-  const tensors = hfTensors(source, type)
+  const tensors = namedTensorsOf(source, type)
   const total = tensors.reduce((sum, { bytes }) => sum + bytes, 0)
   await checkOutput([out], total, false)
   const work = join(dirname(resolve(out)), `.${basename(out)}.${crypto.randomUUID().slice(0, 8)}.part`)
@@ -74,9 +74,22 @@ export async function convertToFolder(request: ToFolderRequest): Promise<FolderR
     await rename(work, out)
     return { files: [...files, ...Object.keys(texts)], warnings }
   } catch (error) {
-    throw error instanceof RangeError ? new InvalidModelFile(source.path, error.message) : error
+    throw asDamage(error, source)
   } finally {
     await rm(work, { recursive: true, force: true })
+  }
+}
+
+/** Views of tensors tell of shapes that cannot be with errors of their own. */
+function asDamage(error: unknown, { path }: GgufSource): unknown {
+  return error instanceof RangeError ? new InvalidModelFile(path, error.message) : error
+}
+
+function namedTensorsOf(source: GgufSource, type: ToFolderRequest["type"]): readonly SafetensorsSource[] {
+  try {
+    return hfTensors(source, type)
+  } catch (error) {
+    throw asDamage(error, source)
   }
 }
 

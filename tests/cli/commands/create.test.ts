@@ -120,7 +120,7 @@ describe("is refused:", () => {
 
   test("--quantize with a type that there is not", async () => {
     await expect(create.execute(["x", "-q", "q4_9", "-f", modelfile], io())).rejects.toThrow(
-      "there is no such type",
+      "there is no type 'q4_9'",
     )
   })
 })
