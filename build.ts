@@ -46,6 +46,7 @@ async function bundle(options: {
       join(ROOT, "src/worker/text/prompt/prompt-thread.ts"),
       join(ROOT, "src/worker/embedding/token-thread.ts"),
       join(ROOT, "src/worker/cpu-lease-thread.ts"),
+      join(ROOT, "src/convert/tokenizer/hash-thread.ts"),
     ],
     naming: "[name].[ext]",
     target: "bun",

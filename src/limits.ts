@@ -369,6 +369,26 @@ export const LONGEST_STAY_SECONDS = 100 * 365 * DAY_SECONDS
 
 // -------------------------------------------------------------------------------------- what a model brings
 
+/** What the converter reads of a folder from Hugging Face; each is far above what published models have. */
+export const CONVERT = {
+  folderFiles: 4096,
+  /** Files with weights: DeepSeek-V3 has 163. */
+  shards: 1024,
+  /** A configuration, a card or a template, in bytes. */
+  textBytes: 4 * MIB,
+  /** The index of the shards: DeepSeek-V3's has 9 MiB. */
+  indexBytes: 64 * MIB,
+  /** Gemma's tokenizer.json has 33 MiB. Parsed in 0.6 s. */
+  tokenizerBytes: 64 * MIB,
+  /** Tokens of a vocabulary. Gemma has 262,144. */
+  tokens: MIB,
+  /** Layers, heads and experts. */
+  parts: 16_384,
+}
+
+/** tokenizer.json: a key for each token, and three values for each merge. */
+export const TOKENIZER_JSON_SHAPE: JsonShape = { levels: 64, keys: 2 * MIB, values: 4 * MIB }
+
 /** Limits of Modelfiles and manifests. The server reads manifests whenever it lists models. */
 export const MODEL_TEXTS = {
   /** A whole Modelfile, in bytes; the texts below are parts of it. */

@@ -26,6 +26,11 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   list: { summary: "List the models on disk", load: () => import("./commands/list") },
   show: { summary: "Show details of a model", load: () => import("./commands/show") },
   create: { summary: "Create a model from a Modelfile", load: () => import("./commands/create") },
+  convert: {
+    summary: "Convert models between Hugging Face's format and GGUF",
+    load: () => import("./commands/convert"),
+  },
+  quantize: { summary: "Make a model's weights smaller", load: () => import("./commands/quantize") },
   rm: { summary: "Delete models from disk", load: () => import("./commands/rm") },
   embed: { summary: "Turn texts into vectors", load: () => import("./commands/embed") },
   cp: { summary: "Copy a model under a new name (shares files)", load: () => import("./commands/cp") },

@@ -1,10 +1,10 @@
 import type { GenerationEvent, GenerationRequest } from "./chat"
 import { textOf } from "./content"
 import type { EmbeddingEvent, EmbeddingRequest, RerankRequest } from "./embedding"
-import type { ImageEvent, ImageRequest } from "./image"
+import type { ImageEvent, ImageRequest } from "./media/image"
 import type { ModelKind } from "./model"
-import type { SpeechEvent, SpeechRequest } from "./speech"
-import type { TranscriptionEvent, TranscriptionRequest } from "./transcription"
+import type { SpeechEvent, SpeechRequest } from "./media/speech"
+import type { TranscriptionEvent, TranscriptionRequest } from "./media/transcription"
 
 export type MediaRequest = SpeechRequest | TranscriptionRequest | ImageRequest
 

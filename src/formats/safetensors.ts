@@ -86,7 +86,8 @@ export async function readSafetensorsHeader(path: string): Promise<SafetensorsHe
     const excess = await findExcess(bytes, JSON_SHAPE)
     if (excess !== undefined)
       throw new InvalidModelFile(path, `its header has more than ${JSON_SHAPE[excess]} ${excess}`)
-    const text = new TextDecoder().decode(bytes)
+    // A name may begin with U+FEFF; dropped, it would be the same as another one.
+    const text = new TextDecoder("utf-8", { ignoreBOM: true }).decode(bytes)
     return parseHeader(path, text, LENGTH_BYTES + length, size)
   } finally {
     await file.close()

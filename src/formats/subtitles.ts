@@ -1,4 +1,4 @@
-import type { TranscriptSegment } from "../domain/transcription"
+import type { TranscriptSegment } from "../domain/media/transcription"
 import type { Transcript } from "./transcript"
 
 /** SubRip subtitles: numbered, with a decimal comma in times. */

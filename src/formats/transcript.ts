@@ -1,4 +1,4 @@
-import type { TranscriptionEvent, TranscriptSegment } from "../domain/transcription"
+import type { TranscriptionEvent, TranscriptSegment } from "../domain/media/transcription"
 import { InternalError } from "../errors/base"
 
 /** A complete transcript. */

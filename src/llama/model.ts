@@ -116,6 +116,16 @@ export class Model implements Disposable {
     return model
   }
 
+  /** The model without its weights: only a check of its file. @returns undefined if llama.cpp refuses it */
+  static describe(library: Library, path: string, others: readonly string[] = []): Model | undefined {
+    const paths = [path, ...others]
+    const parameters = { n_gpu_layers: 0, load_mode: 0, use_extra_bufts: 0, no_alloc: 1 }
+    const ptr = withParameters(library, "model", parameters, (chosen) =>
+      library.shim.xllm_model_load(chosen, cString(paths.join("\0")), paths.length, cString(""), 0, null),
+    )
+    return ptr === null ? undefined : new Model(library, ptr)
+  }
+
   /** A scalar of the file's metadata, as text. */
   metadata(key: string): string | undefined {
     const buffer = new Uint8Array(512)

@@ -338,6 +338,8 @@ static const struct parameter model_parameters[] = {
     PARAMETER(model_params, WHOLE, n_gpu_layers),
     PARAMETER(model_params, WHOLE, split_mode),
     PARAMETER(model_params, WHOLE, load_mode),
+    PARAMETER(model_params, FLAG, use_extra_bufts),
+    PARAMETER(model_params, FLAG, no_alloc),
     {0},
 };
 

@@ -51,6 +51,7 @@ export const ggmlSymbols = {
 export const llamaSymbols = {
   llama_version: { args: [], returns: "cstring" },
   llama_backend_init: { args: [], returns: "void" },
+  llama_model_quantize: { args: ["cstring", "cstring", "ptr"], returns: "u32" },
   // model
   llama_model_free: { args: ["ptr"], returns: "void" },
   llama_model_get_vocab: { args: ["ptr"], returns: "ptr" },

@@ -22,6 +22,8 @@ export async function startWorker(kind: string, rest: readonly string[]): Promis
       return (await import("./probe")).runProbeWorker()
     case "measure":
       return (await import("./measure/worker")).runMeasureWorker()
+    case "job":
+      return (await import("./job")).runJobWorker()
     default:
       throw new UsageError(`there is no worker of kind '${kind}'`)
   }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import { languageCode, languageName } from "../../src/domain/language"
+import { languageCode, languageName } from "../../src/domain/media/language"
 
 describe("a language", () => {
   test.each([

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { statSync } from "node:fs"
 import { join } from "node:path"
-import type { AudioFormat } from "../../src/domain/speech"
+import type { AudioFormat } from "../../src/domain/media/speech"
 import { writePiperVoice } from "../support/files/speech-models"
 import { TONE_SAMPLE_RATE, writeTinyTtsModel } from "../support/files/tiny-tts-model"
 import { installBinary, runProgram } from "../support/real/binary"

@@ -5,8 +5,8 @@ import type {
   SamplingParameters,
   TokenLogprob,
 } from "../../src/domain/chat"
-import type { ImageRequest } from "../../src/domain/image"
-import type { SpeechEvent } from "../../src/domain/speech"
+import type { ImageRequest } from "../../src/domain/media/image"
+import type { SpeechEvent } from "../../src/domain/media/speech"
 import { SAMPLING_DEFAULTS } from "../../src/formats/sampling-defaults"
 import {
   decodeDefaults,

@@ -2,7 +2,7 @@ import { afterEach } from "bun:test"
 import { join } from "node:path"
 import type { ChatRequest, CompletionRequest, GenerationEvent } from "../../src/domain/chat"
 import type { EmbeddingRequest } from "../../src/domain/embedding"
-import type { ImageRequest } from "../../src/domain/image"
+import type { ImageRequest } from "../../src/domain/media/image"
 import type {
   ModelDefaults,
   ModelDetails,
@@ -11,9 +11,9 @@ import type {
   TextModelDetails,
 } from "../../src/domain/model"
 import type { ModelSettings } from "../../src/domain/settings"
-import type { SpeechRequest } from "../../src/domain/speech"
+import type { SpeechRequest } from "../../src/domain/media/speech"
 import type { WorkEvent } from "../../src/domain/tasks"
-import type { TranscriptionRequest } from "../../src/domain/transcription"
+import type { TranscriptionRequest } from "../../src/domain/media/transcription"
 import { createEngine, type ManagedEngine } from "../../src/engine"
 import type { EngineOptions } from "../../src/engine/local-engine"
 import { ModelNotFound } from "../../src/errors/model"

@@ -6,10 +6,10 @@ import type {
   SamplingParameters,
 } from "../../domain/chat"
 import type { EmbeddingRequest } from "../../domain/embedding"
-import type { ImageRequest } from "../../domain/image"
+import type { ImageRequest } from "../../domain/media/image"
 import type { ToolUse } from "../../domain/tools"
-import type { SpeechRequest } from "../../domain/speech"
-import type { TranscriptionRequest } from "../../domain/transcription"
+import type { SpeechRequest } from "../../domain/media/speech"
+import type { TranscriptionRequest } from "../../domain/media/transcription"
 import type { JsonRecord } from "../../lib/json"
 import { parameterName } from "../args/parameters"
 

@@ -1,5 +1,5 @@
 import type { FinishReason } from "../../domain/chat"
-import type { ImageEvent } from "../../domain/image"
+import type { ImageEvent } from "../../domain/media/image"
 import type { MediaTimings, WaitingEvent } from "../../domain/request"
 import type { AnswerEvent, SpokenEvent, TranscribedEvent } from "../../engine/contract"
 import { type JsonRecord, numberAt, recordAt, recordsAt, textAt, textsAt } from "../../lib/json"

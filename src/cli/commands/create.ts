@@ -3,7 +3,7 @@ import { readSettings, type Settings } from "../../config/resolve"
 import { pullSettings, storeSettings } from "../../config/sections/pull"
 import { text } from "../../config/values"
 import { UsageError } from "../../errors/cli"
-import { Cancelled, Unsupported } from "../../errors/request"
+import { Cancelled } from "../../errors/request"
 import { FileFailed } from "../../errors/store"
 import type { Modelfile } from "../../formats/modelfile/parse"
 import { MODEL_TEXTS } from "../../limits"
@@ -11,6 +11,7 @@ import type { CreateEvent } from "../../store/create/create"
 import type { PullEvent } from "../../store/pull/events"
 import { defineCommand } from "../args/command"
 import { configFlag, grouped, switchFlag } from "../args/flags"
+import { jobRunner } from "../jobs/run-job"
 import { openStore } from "../models/open-store"
 import { warnOfShadow } from "../models/shadowed"
 import { readGiven } from "../terminal/given-file"
@@ -30,7 +31,7 @@ export const command = defineCommand({
   words: "MODEL",
   minimumWords: 1,
   maximumWords: 1,
-  details: `A Modelfile names the base (FROM: a model's name, a GGUF, or the folder of a model) and what comes with the new model:
+  details: `A Modelfile names the base (FROM: a model's name, a GGUF, or the folder of a model, also one from Hugging Face with safetensors) and what comes with the new model:
 PARAMETER, TEMPLATE (Jinja, or a Go template as in Ollama's library), SYSTEM, MESSAGE, ADAPTER, LICENSE, REQUIRES. Paths
 are relative to the Modelfile. A missing base is pulled; an existing model of that name is replaced.`,
   examples: [
@@ -44,13 +45,12 @@ are relative to the Modelfile. A missing base is pulled; an existing model of th
       description: `the Modelfile (default ./${DEFAULT_FILE}); - = standard input`,
       short: "f",
     },
-    quantize: { value: text("TYPE"), description: "quantize the weights; not supported yet", short: "q" },
+    quantize: { value: text("TYPE"), description: "quantize the weights, such as to Q4_K_M", short: "q" },
     json: switchFlag("print progress as JSON, one object per line"),
     ...grouped({ ...storeSettings, ...pullSettings }, "Flags"),
     ...configFlag,
   },
   async run({ flags, words: [model = ""], io }) {
-    if (flags.quantize !== undefined) throw new Unsupported("--quantize is not supported yet", "quantize")
     const [{ parseModelName }, { createModel }] = await Promise.all([
       import("../../store/names"),
       import("../../store/create/create"),
@@ -68,7 +68,12 @@ are relative to the Modelfile. A missing base is pulled; an existing model of th
     try {
       const { signal } = signals
       const { report } = reporter
-      const made = await createModel({ store, name, modelfile, file, folder, pull, signal, report })
+      const { quantize } = flags
+      const made = await createModel({
+        ...{ store, name, modelfile, file, folder, pull, signal, report },
+        ...(quantize !== undefined && { quantize }),
+        runJob: jobRunner(settings, "making the model"),
+      })
       reporter.stop()
       await warnOfShadow(model, made, store, io)
     } catch (error) {

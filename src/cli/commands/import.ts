@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises"
 import { homedir } from "node:os"
 import { basename, join, resolve } from "node:path"
 import type { Environment } from "../../config/environment"
-import { readSettings } from "../../config/resolve"
+import { readSettings, type Settings } from "../../config/resolve"
 import { storeSettings } from "../../config/sections/pull"
 import { text } from "../../config/values"
 import type { ModelSummary } from "../../domain/model"
@@ -20,6 +20,7 @@ import type { Store } from "../../store/contract"
 import type { ModelName } from "../../store/names"
 import { defineCommand } from "../args/command"
 import { configFlag, grouped, switchFlag } from "../args/flags"
+import { jobRunner } from "../jobs/run-job"
 import { openStore } from "../models/open-store"
 import { warnOfShadow } from "../models/shadowed"
 import type { Io } from "../terminal/io"
@@ -33,7 +34,8 @@ export const command = defineCommand({
   words: "FILE",
   minimumWords: 0,
   maximumWords: 1,
-  details: `FILE is an archive written by 'xllm export' (- for standard input), a GGUF, or the folder of a speech or image model.
+  details: `FILE is an archive written by 'xllm export' (- for standard input), a GGUF, or a folder: of a speech or image model, or of a
+text model from Hugging Face, which is converted.
 Everything is verified before anything is installed.
 
 With --from-ollama, all models of a local Ollama are installed; FILE is then its models directory (default: OLLAMA_MODELS
@@ -58,13 +60,15 @@ or ~/.ollama/models). The files are hard-linked where the file system allows it.
   async run({ flags, words: [file], io }) {
     const { parseModelName } = await import("../../store/names")
     const name = flags.name === undefined ? undefined : parseModelName(flags.name)
-    const store = await openStore(await readSettings(flags, io.environment))
+    const settings = await readSettings(flags, io.environment)
+    const store = await openStore(settings)
     using signals = watchSignals()
     const spinner = startSpinner(io)
     const imported: string[] = []
     const skipped: Skipped[] = []
     const task: Task = {
       store,
+      settings,
       name,
       replace: flags.force === true,
       io,
@@ -98,6 +102,7 @@ interface Skipped {
 
 interface Task {
   readonly store: Store
+  readonly settings: Settings
   readonly name: ModelName | undefined
   /** Replace models of the same names? */
   readonly replace: boolean
@@ -172,7 +177,10 @@ function nameFrom(path: string, parse: (text: string) => ModelName): ModelName {
 }
 
 /** Copies a GGUF or a folder. */
-async function copyIn(path: string, { store, name, replace, signal, spinner }: Task): Promise<ModelSummary> {
+async function copyIn(
+  path: string,
+  { store, settings, name, replace, signal, spinner }: Task,
+): Promise<ModelSummary> {
   const [{ createModel }, { parseModelName }] = await Promise.all([
     import("../../store/create/create"),
     import("../../store/names"),
@@ -185,6 +193,7 @@ async function copyIn(path: string, { store, name, replace, signal, spinner }: T
     modelfile: { instructions: [{ type: "from", value: path, line: 1 }], problems: [], warnings: [] },
     file: path,
     folder: path,
+    runJob: jobRunner(settings, "converting"),
     report(event) {
       if (event.type === "progress") spinner.say(`importing ${partOf(event.doneBytes, event.totalBytes)}`)
     },

@@ -4,6 +4,7 @@ import type { Logger } from "../../log/logger"
 import type { Store } from "../../store/contract"
 import { formatModelName } from "../../store/names"
 import { SharedPulls } from "../../store/pull/shared-pulls"
+import { workerCommand } from "./compose"
 import { createPuller, pullableName } from "../pull/puller"
 
 /** The models on disk, for clients of the server. `settings`: the current ones. */
@@ -11,6 +12,11 @@ export function serverLibrary(settings: () => Settings, store: Store, log: Logge
   const pulls = new SharedPulls()
   return {
     store,
+    runJob: async (request, options) => {
+      const { runJob } = await import("../../engine/process/run-job")
+      const runtimeFolder = settings().paths.runtime
+      await runJob("quantizing", request, { command: workerCommand("job"), runtimeFolder, ...options })
+    },
     async pull(model, { isInsecure, signal, onEvent }) {
       const name = formatModelName(await pullableName(model, settings(), store))
       return await pulls.pull(

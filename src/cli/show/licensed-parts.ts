@@ -226,6 +226,12 @@ export const LICENSED_PARTS: readonly LicensedPart[] = [
     source: github("huggingface/huggingface.js"),
     packages: ["@huggingface/jinja"],
   },
+  {
+    name: "@huggingface/tokenizers",
+    license: "Apache-2.0",
+    source: github("huggingface/tokenizers.js"),
+    packages: ["@huggingface/tokenizers"],
+  },
   { name: "citty", license: "MIT", source: github("unjs/citty"), packages: ["citty"] },
   {
     name: "eventsource-parser",

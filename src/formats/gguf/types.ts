@@ -61,6 +61,12 @@ const SCALAR_TYPES: ReadonlyMap<number, { readonly type: GgufScalarType; readonl
 
 export const ARRAY_TYPE = 9
 
+/** The number of a scalar type. */
+export function scalarTypeId(type: GgufScalarType): number {
+  for (const [id, entry] of SCALAR_TYPES) if (entry.type === type) return id
+  throw new RangeError(`no number for the type ${type}`)
+}
+
 /** The type with that number and the minimum size of a value; `undefined` if there is none. */
 export function scalarType(
   id: number,
@@ -114,6 +120,13 @@ const TENSOR_TYPE_BY_ID: ReadonlyMap<number, GgufTensorType> = new Map(
 /** The tensor type with that number; an unknown number yields a type without sizes, named after it. */
 export function tensorType(id: number): GgufTensorType {
   return TENSOR_TYPE_BY_ID.get(id) ?? { name: `type ${id}`, blockElements: 0, blockBytes: 0 }
+}
+
+/** The number of the tensor type with that name. @throws RangeError for an unknown name */
+export function tensorTypeId(name: string): number {
+  const found = TENSOR_TYPES.find((entry) => entry[1] === name)
+  if (found === undefined) throw new RangeError(`no number for the tensor type ${name}`)
+  return found[0]
 }
 
 /** `general.file_type` (llama.h's `llama_ftype`) as the names under which files are published. */

@@ -1,3 +1,4 @@
+import type { JobRunner } from "../../convert/output"
 import type { ModelSummary } from "../../domain/model"
 import type { Store } from "../../store/contract"
 import type { PullEvent } from "../../store/pull/events"
@@ -5,6 +6,8 @@ import type { PullEvent } from "../../store/pull/events"
 /** The models on disk, for routes that change them. */
 export interface ModelLibrary {
   readonly store: Store
+  /** Runs llama.cpp's code, for quantizing; absent: that is not possible. */
+  readonly runJob?: JobRunner
   /**
    * Downloads a model by name; pulls of one model at the same time share the download.
    * @throws as `Puller.pull`; ModelNotFound for hosts that the server's owner has not enabled

@@ -1,7 +1,7 @@
 import { constants } from "node:fs"
 import { lstat, mkdir, open, readdir, rename, rm, writeFile } from "node:fs/promises"
 import { join } from "node:path"
-import type { ImageFormat } from "../../domain/image"
+import type { ImageFormat } from "../../domain/media/image"
 import { StorageFailed } from "../../errors/engine"
 
 /** How long images are kept, and how much space they may take. */

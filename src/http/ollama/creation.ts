@@ -1,5 +1,6 @@
 import { basename, dirname } from "node:path"
 import type { ModelSummary } from "../../domain/model"
+import { findQuantizeType } from "../../convert/quantize-types"
 import { InvalidRequest, Unsupported } from "../../errors/request"
 import { modelfileParameters } from "../../formats/modelfile/parameters"
 import type { Instruction, InstructionBody } from "../../formats/modelfile/parse"
@@ -39,7 +40,7 @@ const ROLES = ["system", "user", "assistant"] as const
  */
 export function readCreation(fields: Fields, store: Store): Creation {
   const name = parseModelName(namedModel(fields))
-  for (const unsupported of ["quantize", "quantization", "draft_files", "renderer", "parser"])
+  for (const unsupported of ["draft_files", "renderer", "parser"])
     if (isGiven(fields.unchecked(unsupported)))
       throw new Unsupported(`${unsupported} is not supported yet`, unsupported)
   const files = blobsOf("files", fields)
@@ -52,13 +53,27 @@ export function readCreation(fields: Fields, store: Store): Creation {
     ...messages(fields),
   ]
   const instructions = bodies.map((body, index): Instruction => ({ ...body, line: index + 1 }))
-  return { run: (options) => run(name, instructions, blobs, options) }
+  const quantize = typeIn(fields)
+  return { run: (options) => run({ name, instructions, blobs, quantize }, options) }
+}
+
+/** The type that weights get: `quantization` is the older name. */
+function typeIn(fields: Fields): string | undefined {
+  const given = ["quantize", "quantization"].map((name) => fields.text(name, MODEL_TEXTS.line))
+  const type = given.find((text) => text !== undefined && text !== "")
+  if (type !== undefined) findQuantizeType(type)
+  return type
+}
+
+interface CreationParts {
+  readonly name: ModelName
+  readonly instructions: readonly Instruction[]
+  readonly blobs: readonly NamedBlob[]
+  readonly quantize: string | undefined
 }
 
 async function run(
-  name: ModelName,
-  instructions: readonly Instruction[],
-  blobs: readonly NamedBlob[],
+  { name, instructions, blobs, quantize }: CreationParts,
   { library, signal, report }: CreationOptions,
 ): Promise<ModelSummary> {
   const { createModel } = await import("../../store/create/create")
@@ -78,6 +93,8 @@ async function run(
     pull,
     signal,
     report,
+    ...(quantize !== undefined && { quantize }),
+    ...(library.runJob !== undefined && { runJob: library.runJob }),
   })
 }
 

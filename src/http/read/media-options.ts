@@ -1,5 +1,5 @@
-import type { ImageFormat } from "../../domain/image"
-import type { AudioFormat } from "../../domain/speech"
+import type { ImageFormat } from "../../domain/media/image"
+import type { AudioFormat } from "../../domain/media/speech"
 import { IMAGES } from "../../limits"
 import { invalidField } from "./fields"
 

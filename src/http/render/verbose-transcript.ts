@@ -1,6 +1,6 @@
 import { deflateSync } from "node:zlib"
-import { languageName } from "../../domain/language"
-import type { TranscriptSegment } from "../../domain/transcription"
+import { languageName } from "../../domain/media/language"
+import type { TranscriptSegment } from "../../domain/media/transcription"
 import type { Transcript } from "../../formats/transcript"
 
 /** Which timestamps to include. */

@@ -2,7 +2,9 @@ import { stat } from "node:fs/promises"
 import { basename } from "node:path"
 import type { ModelKind, ModelSummary } from "../../domain/model"
 import { InvalidModelFile } from "../../errors/model"
-import { Cancelled } from "../../errors/request"
+import { findQuantizeType } from "../../convert/quantize-types"
+import type { JobRunner } from "../../convert/output"
+import { Cancelled, Unsupported } from "../../errors/request"
 import { type AdapterFacts, misfitOf, readAdapterBase } from "../../formats/gguf/adapter"
 import type { Modelfile } from "../../formats/modelfile/parse"
 import type { Store } from "../contract"
@@ -18,8 +20,10 @@ import {
   instructionsOf,
 } from "./compose"
 import { Faults } from "./faults"
+import { WeightMaker } from "./make-weights"
 import {
   architectureOf,
+  faultOf,
   findAdapter,
   findDraft,
   findSources,
@@ -58,6 +62,10 @@ export interface CreateRequest {
   /** Downloads a missing base by name or URL; resolves to its name. Absent: a missing base is a fault. */
   readonly pull?: (reference: string) => Promise<string>
   readonly report: (event: CreateEvent) => void
+  /** Quantizes the weights to a type such as `Q4_K_M`. */
+  readonly quantize?: string
+  /** Runs llama.cpp's code, for conversions. */
+  readonly runJob?: JobRunner
   /** Abort to stop as soon as possible; nothing is installed then. */
   readonly signal?: AbortSignal
 }
@@ -93,8 +101,12 @@ async function create(request: CreateRequest, taken: Digest[]): Promise<ModelSum
   const faults = new Faults()
   for (const { line, message } of modelfile.problems) faults.wrong(line, message)
   checkInstructions(instructions, faults)
+  if (request.quantize !== undefined) findQuantizeType(request.quantize)
   report({ type: "status", status: "gathering model components" })
-  const parts = await gatherParts(request, faults)
+  const { signal, runJob } = request
+  await using maker = new WeightMaker({ store, runJob, signal, report })
+  const gathered = await gatherParts(request, faults, maker)
+  const parts = gathered && faults.isEmpty ? await quantized(gathered, request, maker) : gathered
   if (parts !== undefined) checkInstructionsOfKind(instructions, parts.kind, faults)
   faults.throwAny(file)
   if (parts === undefined) throw new Error("what is missing is a fault")
@@ -126,9 +138,29 @@ async function create(request: CreateRequest, taken: Digest[]): Promise<ModelSum
   return summary
 }
 
-async function gatherParts(request: CreateRequest, faults: Faults): Promise<Parts | undefined> {
+/** The parts with quantized weights, where that was asked for. */
+async function quantized(
+  parts: Parts,
+  { store, quantize }: CreateRequest,
+  maker: WeightMaker,
+): Promise<Parts> {
+  if (quantize === undefined) return parts
+  const [weights, ...others] = weightsOf(parts, store)
+  if (weights === undefined || (parts.kind !== "text" && parts.kind !== "embedding"))
+    throw new Unsupported("only models of texts can be quantized", "quantize")
+  if (others.length > 0)
+    throw new Unsupported("models of several files cannot be quantized yet; join them before", "quantize")
+  const file = { name: "model.gguf", role: "model", path: await maker.quantize(weights, quantize) } as const
+  return { ...parts, files: [...parts.files.filter(({ role }) => role !== "model"), file] }
+}
+
+async function gatherParts(
+  request: CreateRequest,
+  faults: Faults,
+  maker: WeightMaker,
+): Promise<Parts | undefined> {
   const { modelfile, store } = request
-  const finder = { ...request, faults }
+  const finder = { ...request, faults, convert: (folder: string) => maker.convert(folder) }
   // Checked first: nothing is downloaded for a wrong one.
   const adapterLine = instructionsOf(modelfile.instructions, "adapter").at(-1)
   const adapter = adapterLine && (await findAdapter(adapterLine, finder))
@@ -139,9 +171,31 @@ async function gatherParts(request: CreateRequest, faults: Faults): Promise<Part
   const joined = joinSources(sources, faults)
   const parts = joined && draft ? { ...joined, files: [...joined.files, draft] } : joined
   if (parts === undefined || adapterLine === undefined || adapter === undefined) return parts
+  const weights = weightsOf(parts, store)
+  if ("folder" in adapter)
+    return await withAdapter(parts, adapterLine, adapter.folder, weights[0], maker, faults)
   const { facts, ...file } = adapter
-  await checkAdapter(adapterLine, facts, weightsOf(parts, store), faults)
+  await checkAdapter(adapterLine, facts, weights, faults)
   return { ...parts, files: [...parts.files, file] }
+}
+
+/** The parts with an adapter that is converted. `undefined`: a fault says why it is not. */
+async function withAdapter(
+  parts: Parts,
+  { line, value }: Reference,
+  folder: string,
+  weights: string | undefined,
+  maker: WeightMaker,
+  faults: Faults,
+): Promise<Parts | undefined> {
+  const wrong = (reason: string) => void faults.wrong(line, `ADAPTER ${value}: ${reason}`)
+  if (weights === undefined) return wrong("the model has no weights that it could be for")
+  try {
+    const path = await maker.adapter(folder, weights)
+    return { ...parts, files: [...parts.files, { name: "adapter.gguf", role: "adapter", path }] }
+  } catch (error) {
+    return wrong(faultOf(error))
+  }
 }
 
 /**

@@ -3,6 +3,7 @@ import { homedir } from "node:os"
 import { basename, dirname, join, resolve, sep } from "node:path"
 import type { ModelKind } from "../../domain/model"
 import { reasonOf } from "../../errors/base"
+import { CannotConvert } from "../../errors/convert"
 import { InvalidModelFile, InvalidModelName, ModelNotFound } from "../../errors/model"
 import { FileFailed } from "../../errors/store"
 import { type AdapterFacts, describeAdapter } from "../../formats/gguf/adapter"
@@ -50,6 +51,8 @@ export interface SourceFinder {
   /** Downloads a missing model by name or URL; resolves to its name. @throws ModelNotFound */
   readonly pull?: (reference: string) => Promise<string>
   readonly faults: Faults
+  /** Makes a GGUF of a folder from Hugging Face. */
+  readonly convert: (folder: string) => Promise<string>
 }
 
 /** Enough of a GGUF file to determine its kind. */
@@ -59,7 +62,7 @@ const HEAD_BYTES = 64 * 1024
 const FOREIGN_WEIGHTS = /\.(safetensors|bin|pth|pt)$/i
 
 const UNCONVERTED =
-  "weights in formats other than GGUF are not supported yet: convert them with llama.cpp's convert_hf_to_gguf.py"
+  "weights in formats other than GGUF need the files that belong to them: name the folder of the model"
 
 const NO_FILE = "it is a pipe or a device, not a file"
 
@@ -139,22 +142,21 @@ function nameOfPart(path: string, paths: readonly string[]): string {
   return isAlone ? name : `${basename(dirname(path))}/${name}`
 }
 
+/** What an ADAPTER names: a GGUF, or a folder that becomes one once the model is known. */
+export type FoundAdapter = (SourceFile & { readonly facts: AdapterFacts }) | { readonly folder: string }
+
 /** The file of an ADAPTER. `undefined`: a fault says why not. */
 export async function findAdapter(
   { line, value }: Reference,
   { folder, faults }: SourceFinder,
-): Promise<(SourceFile & { readonly facts: AdapterFacts }) | undefined> {
+): Promise<FoundAdapter | undefined> {
   const path = await resolvePath(value, folder)
   const wrong = (reason: string) => void faults.wrong(line, `ADAPTER ${value}: ${reason}`)
   const stats = await stat(path).catch((error: unknown) => new FileFailed("read", path, error))
   if (stats instanceof FileFailed) return wrong(stats.message)
   if (!stats.isFile() && !stats.isDirectory()) return wrong(NO_FILE)
-  if (stats.isDirectory() || FOREIGN_WEIGHTS.test(path)) {
-    return void faults.unsupported(
-      line,
-      `ADAPTER ${value}: adapters in formats other than GGUF are not supported yet: convert it with llama.cpp's convert_lora_to_gguf.py`,
-    )
-  }
+  if (stats.isDirectory()) return { folder: path }
+  if (FOREIGN_WEIGHTS.test(path)) return wrong("it is only a file of an adapter; name its folder")
   try {
     const facts = describeAdapter(path, readGgufHeader(path))
     return { name: nameOfFile(path, "adapter"), role: "adapter", path, facts }
@@ -249,17 +251,23 @@ async function folderSource(
   reference: Reference,
   finder: SourceFinder,
 ): Promise<ModelSource | undefined> {
-  const { line, value } = reference
   const folder = await readModelFolder(path)
-  const outside = await firstOutside(path, folder)
+  // The hub's cache consists of links; the converter checks where they lead.
+  const outside = isSnapshot(path) ? undefined : await firstOutside(path, folder)
   if (outside !== undefined)
     throw new InvalidModelFile(path, `'${outside}' is a link that leads out of the folder`)
   const weights = await textWeights(folder)
   if (weights.length > 0) return await ggufFolderSource(weights, reference, finder)
   const media = await mediaSource(folder, path)
   if (media !== undefined) return media
-  if (folder.files.some(({ name }) => FOREIGN_WEIGHTS.test(name))) {
-    return void finder.faults.unsupported(line, `FROM ${value}: ${UNCONVERTED}`)
+  if (folder.files.some(({ name }) => name === "config.json" || FOREIGN_WEIGHTS.test(name))) {
+    const made = await finder.convert(path)
+    return {
+      type: "files",
+      kind: "text",
+      files: [{ name: "model.gguf", role: "model", path: made }],
+      reference: path,
+    }
   }
   const names = folder.files.slice(0, 5).map(({ name }) => name)
   throw new InvalidModelFile(
@@ -317,6 +325,11 @@ async function textWeights({ files }: ModelFolder): Promise<string[]> {
   return weights
 }
 
+/** Is it the folder of a revision in Hugging Face's cache? */
+function isSnapshot(path: string): boolean {
+  return basename(dirname(path)) === "snapshots"
+}
+
 /** The name of a file that is a link out of the folder. */
 async function firstOutside(path: string, { files }: ModelFolder): Promise<string | undefined> {
   const root = await realpath(path)
@@ -356,8 +369,8 @@ function nameOfFile(path: string, role: FileRole): string {
 }
 
 /** Why something cannot be part of a model, to follow its name. @throws `error` where it concerns something else */
-function faultOf(error: unknown): string {
-  if (error instanceof InvalidModelFile) return error.reason
+export function faultOf(error: unknown): string {
+  if (error instanceof InvalidModelFile || error instanceof CannotConvert) return error.reason
   if (error instanceof ModelNotFound || error instanceof InvalidModelName) return error.message
   if (error instanceof FileFailed) return error.message
   if (systemReason(error) !== undefined) return reasonOf(error)

@@ -1,6 +1,10 @@
-import { languageCode } from "../../domain/language"
+import { languageCode } from "../../domain/media/language"
 import type { LoadedMediaInfo } from "../../domain/loaded-model"
-import type { TranscriptionEvent, TranscriptionRequest, TranscriptSegment } from "../../domain/transcription"
+import type {
+  TranscriptionEvent,
+  TranscriptionRequest,
+  TranscriptSegment,
+} from "../../domain/media/transcription"
 import type { AsrModel } from "../../formats/speech/asr-model"
 import { ASR_SAMPLE_RATE, decodeAudio } from "../audio/decoders/decode"
 import type { Recording } from "../audio/decoders/recording"

@@ -1,4 +1,4 @@
-import { languageCode } from "../../domain/language"
+import { languageCode } from "../../domain/media/language"
 import { InvalidRequest, Unsupported } from "../../errors/request"
 import type { AsrDescription } from "../../formats/speech/asr-model"
 import { shorten } from "../../lib/text/shorten"

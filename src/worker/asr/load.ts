@@ -1,5 +1,5 @@
 import { dirname } from "node:path"
-import type { TranscriptionEvent, TranscriptionRequest } from "../../domain/transcription"
+import type { TranscriptionEvent, TranscriptionRequest } from "../../domain/media/transcription"
 import { InvalidModelFile, ModelLoadFailed } from "../../errors/model"
 import { readModelFolder } from "../../formats/model-folder"
 import type { AsrModel } from "../../formats/speech/asr-model"

@@ -1,4 +1,4 @@
-import type { TranscriptSegment } from "../../domain/transcription"
+import type { TranscriptSegment } from "../../domain/media/transcription"
 import type { Word } from "./words"
 
 type Segment = Omit<TranscriptSegment, "index">

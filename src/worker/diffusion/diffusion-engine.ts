@@ -1,4 +1,4 @@
-import type { ImageEvent, ImageRequest } from "../../domain/image"
+import type { ImageEvent, ImageRequest } from "../../domain/media/image"
 import type { MemoryFootprint } from "../../domain/device"
 import type { LoadedMediaInfo } from "../../domain/loaded-model"
 import { ImageGenerationFailed } from "../../errors/engine"

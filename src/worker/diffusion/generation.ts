@@ -1,4 +1,4 @@
-import type { ImageRequest } from "../../domain/image"
+import type { ImageRequest } from "../../domain/media/image"
 import { InvalidRequest, Unsupported } from "../../errors/request"
 import { type ArchitectureName, ARCHITECTURES } from "../../formats/image/architectures"
 import { IMAGES } from "../../limits"

@@ -1,4 +1,4 @@
-import type { ImageFormat } from "../../domain/image"
+import type { ImageFormat } from "../../domain/media/image"
 import { reasonOf } from "../../errors/base"
 import { InvalidRequest } from "../../errors/request"
 import { IMAGES } from "../../limits"

@@ -1,5 +1,5 @@
 import type { LoadedMediaInfo } from "../../domain/loaded-model"
-import type { SpeechEvent, SpeechRequest } from "../../domain/speech"
+import type { SpeechEvent, SpeechRequest } from "../../domain/media/speech"
 import { reasonOf } from "../../errors/base"
 import { InvalidRequest } from "../../errors/request"
 import { CHINESE, languageOfSpeaker } from "../../formats/speech/speaker-language"

@@ -1,4 +1,4 @@
-import type { SpeechEvent, SpeechRequest } from "../../domain/speech"
+import type { SpeechEvent, SpeechRequest } from "../../domain/media/speech"
 import { InvalidModelFile, ModelLoadFailed } from "../../errors/model"
 import { readModelFolder } from "../../formats/model-folder"
 import { recognizeSpeech } from "../../formats/speech/recognize"

@@ -4,7 +4,6 @@ import { join } from "node:path"
 import { command as create } from "../../../src/cli/commands/create"
 import { command as show } from "../../../src/cli/commands/show"
 import { InvalidModelfile } from "../../../src/errors/model"
-import { Unsupported } from "../../../src/errors/request"
 import { fakeIo } from "../../support/fakes/fake-io"
 import { FakeRegistry } from "../../support/fakes/fake-registry"
 import { tinyModelBytes } from "../../support/fakes/pull-scene"
@@ -119,7 +118,9 @@ describe("is refused:", () => {
     await expect(create.execute(["../x", "-f", modelfile], io())).rejects.toThrow("it is a path")
   })
 
-  test("--quantize", async () => {
-    await expect(create.execute(["x", "-q", "q4_0", "-f", modelfile], io())).rejects.toThrow(Unsupported)
+  test("--quantize with a type that there is not", async () => {
+    await expect(create.execute(["x", "-q", "q4_9", "-f", modelfile], io())).rejects.toThrow(
+      "there is no type 'q4_9'",
+    )
   })
 })

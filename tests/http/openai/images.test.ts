@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs"
 import { dirname } from "node:path"
-import type { ImageEvent } from "../../../src/domain/image"
+import type { ImageEvent } from "../../../src/domain/media/image"
 import { WorkerCrashed } from "../../../src/errors/engine"
 import { InvalidRequest } from "../../../src/errors/request"
 import { pictures, untilAborted } from "../../support/fakes/fake-engine"

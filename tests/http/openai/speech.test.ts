@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import type { SpeechEvent } from "../../../src/domain/speech"
+import type { SpeechEvent } from "../../../src/domain/media/speech"
 import { WorkerCrashed } from "../../../src/errors/engine"
 import { InvalidRequest, QueueFull } from "../../../src/errors/request"
 import { IMAGE_MODEL, speech, untilAborted, VOICE_MODEL } from "../../support/fakes/fake-engine"

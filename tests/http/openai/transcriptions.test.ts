@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { existsSync, readdirSync } from "node:fs"
 import { join } from "node:path"
-import type { TranscriptionEvent, TranscriptSegment } from "../../../src/domain/transcription"
+import type { TranscriptionEvent, TranscriptSegment } from "../../../src/domain/media/transcription"
 import { WorkerCrashed } from "../../../src/errors/engine"
 import { InvalidRequest } from "../../../src/errors/request"
 import {

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, jest, test } from "bun:test"
 import type { GenerationEvent } from "../../../src/domain/chat"
-import type { SpeechEvent } from "../../../src/domain/speech"
+import type { SpeechEvent } from "../../../src/domain/media/speech"
 import { InternalError } from "../../../src/errors/base"
 import { Outbox, PLAYER_STALL_MS, STALL_MS } from "../../../src/http/render/outbox"
 import { untilAborted } from "../../support/fakes/fake-engine"

@@ -488,6 +488,11 @@ describe("is refused:", () => {
     ],
     ['FROM model.gguf\n\nTEMPLATE """a\nb{{ .Foo }}"""', "Modelfile:4: TEMPLATE: unknown field '.Foo'"],
     ["FROM model.gguf\nTEMPLATE {% if %}", "Modelfile:2: TEMPLATE: "],
+    [
+      "FROM model.gguf\nADAPTER llm",
+      "Modelfile:2: ADAPTER llm: it is not an adapter: it has no adapter_config.json",
+    ],
+    ["FROM llm", "Modelfile:1: FROM llm: it has no 'architectures', which say what the model is"],
   ])("%j", async (text, fault) => {
     const error = await failure(text)
     expect(error).toBeInstanceOf(InvalidModelfile)
@@ -497,9 +502,7 @@ describe("is refused:", () => {
   test.each<[text: string, fault: string]>([
     ["FROM model.gguf\nRENDERER qwen3", "Modelfile:2: RENDERER is not supported yet"],
     ["FROM model.gguf\nPARSER qwen3", "Modelfile:2: PARSER is not supported yet"],
-    ["FROM llm", "Modelfile:1: FROM llm: weights in formats other than GGUF are not supported yet"],
-    ["FROM llm/model.safetensors", "weights in formats other than GGUF are not supported yet"],
-    ["FROM model.gguf\nADAPTER llm", "adapters in formats other than GGUF are not supported yet"],
+    ["FROM llm/model.safetensors", "name the folder of the model"],
   ])("%j, as not supported yet", async (text, fault) => {
     const error = await failure(text)
     expect(error).toBeInstanceOf(UnsupportedModelfile)

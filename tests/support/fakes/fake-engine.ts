@@ -9,7 +9,7 @@ import type {
   TokenLogprob,
 } from "../../../src/domain/chat"
 import type { EmbeddingEvent, EmbeddingRequest, RerankRequest } from "../../../src/domain/embedding"
-import type { ImageEvent, ImageRequest } from "../../../src/domain/image"
+import type { ImageEvent, ImageRequest } from "../../../src/domain/media/image"
 import type { LoadedModel, LoadedTextInfo } from "../../../src/domain/loaded-model"
 import type {
   AsrDetails,
@@ -19,10 +19,10 @@ import type {
   TtsDetails,
 } from "../../../src/domain/model"
 import type { SlotRequest, SlotResult } from "../../../src/domain/slots"
-import type { SpeechEvent, SpeechRequest } from "../../../src/domain/speech"
+import type { SpeechEvent, SpeechRequest } from "../../../src/domain/media/speech"
 import { taskOf, type WorkEvent, type WorkRequest } from "../../../src/domain/tasks"
 import type { TokensRequest, TokensResult } from "../../../src/domain/tokens"
-import type { TranscriptionEvent, TranscriptionRequest } from "../../../src/domain/transcription"
+import type { TranscriptionEvent, TranscriptionRequest } from "../../../src/domain/media/transcription"
 import type {
   Answering,
   ContextLengths,

@@ -1,4 +1,4 @@
-import type { AudioFormat } from "../../../src/domain/speech"
+import type { AudioFormat } from "../../../src/domain/media/speech"
 
 /** Is ffmpeg installed? Prints a note if not; tests that need it are skipped then. */
 export function hasFfmpeg(): boolean {

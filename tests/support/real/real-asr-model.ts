@@ -2,7 +2,7 @@ import type {
   TranscriptionEvent,
   TranscriptionRequest,
   TranscriptSegment,
-} from "../../../src/domain/transcription"
+} from "../../../src/domain/media/transcription"
 import { finished, MediaWork, MediaWorker, type MediaWorkerOptions } from "./media-worker"
 
 /** One request in a real asr worker, and its events. */

@@ -1,4 +1,4 @@
-import type { ImageEvent, ImageRequest } from "../../../src/domain/image"
+import type { ImageEvent, ImageRequest } from "../../../src/domain/media/image"
 import { finished, MediaWork, MediaWorker, type MediaWorkerOptions } from "./media-worker"
 
 /** The smallest image: 64 by 64, in one step, without guidance. */

@@ -1,4 +1,4 @@
-import type { SpeechEvent, SpeechRequest } from "../../../src/domain/speech"
+import type { SpeechEvent, SpeechRequest } from "../../../src/domain/media/speech"
 import { finished, MediaWork, MediaWorker, type MediaWorkerOptions } from "./media-worker"
 
 export const SPEAK: SpeechRequest = { kind: "speech", input: "abc", format: "wav", speed: 1 }

@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test"
 import { copyFileSync, cpSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs"
 import { basename, join } from "node:path"
-import type { AudioFormat } from "../../../src/domain/speech"
+import type { AudioFormat } from "../../../src/domain/media/speech"
 import { mulberry } from "../../support/files/mulberry"
 import { encodeWav } from "../../support/files/recordings"
 import { HARVARD_SENTENCES } from "../../support/files/sentences"

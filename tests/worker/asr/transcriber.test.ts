@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
-import type { AudioFormat } from "../../../src/domain/speech"
+import type { AudioFormat } from "../../../src/domain/media/speech"
 import { createEncoder } from "../../../src/worker/audio/encoders/create"
 import { encodeWav, toneSamples, writeTones } from "../../support/files/recordings"
 import {

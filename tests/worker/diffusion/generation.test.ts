@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test"
-import type { ImageRequest } from "../../../src/domain/image"
+import type { ImageRequest } from "../../../src/domain/media/image"
 import type { ArchitectureName } from "../../../src/formats/image/architectures"
 import { type ImageGeneration, planGeneration } from "../../../src/worker/diffusion/generation"
 

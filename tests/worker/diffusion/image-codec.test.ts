@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test"
 import { join } from "node:path"
-import type { ImageFormat } from "../../../src/domain/image"
+import type { ImageFormat } from "../../../src/domain/media/image"
 import { encodeImage, readSource, sizeOfPng, sizeOfSource } from "../../../src/worker/diffusion/image-codec"
 import { bmp } from "../../support/files/bitmap"
 import { tempFolder } from "../../support/temp-folder"

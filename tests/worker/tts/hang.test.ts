@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test"
 import { join } from "node:path"
-import type { SpeechEvent } from "../../../src/domain/speech"
+import type { SpeechEvent } from "../../../src/domain/media/speech"
 import type { Engine } from "../../../src/engine/contract"
 import { TINY_TTS_MODEL_TOKENS, writeTinyTtsModel } from "../../support/files/tiny-tts-model"
 import { realEngine } from "../../support/real/real-engine"

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test"
 import { join } from "node:path"
-import type { AudioFormat } from "../../../src/domain/speech"
+import type { AudioFormat } from "../../../src/domain/media/speech"
 import {
   SAMPLES_PER_CHARACTER,
   TONE_SAMPLE_RATE,

@@ -3,7 +3,7 @@ import { modelSettings } from "../../../config/sections/model"
 import { storeSettings } from "../../../config/sections/pull"
 import { connectionSettings } from "../../../config/sections/server"
 import { decimal, integer, oneOf, text } from "../../../config/values"
-import type { AudioFormat, SpeechRequest } from "../../../domain/speech"
+import type { AudioFormat, SpeechRequest } from "../../../domain/media/speech"
 import type { SpokenEvent } from "../../../engine/contract"
 import { UsageError } from "../../../errors/cli"
 import {

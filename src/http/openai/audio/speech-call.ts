@@ -1,4 +1,4 @@
-import type { AudioFormat, SpeechRequest } from "../../../domain/speech"
+import type { AudioFormat, SpeechRequest } from "../../../domain/media/speech"
 import { InvalidRequest } from "../../../errors/request"
 import { NUMBERS, TEXTS } from "../../../limits"
 import { refuseUnsupported } from "../../read/field-table"

@@ -1,5 +1,5 @@
 import { Elysia } from "elysia"
-import type { SpeechEvent } from "../../../domain/speech"
+import type { SpeechEvent } from "../../../domain/media/speech"
 import { InternalError } from "../../../errors/base"
 import { BODY_BYTES } from "../../../limits"
 import { abortControllerFor } from "../../context/consume"

@@ -1,4 +1,4 @@
-import type { TranscriptionRequest } from "../../../domain/transcription"
+import type { TranscriptionRequest } from "../../../domain/media/transcription"
 import { InvalidRequest, Unsupported } from "../../../errors/request"
 import { COUNTS, TEXTS } from "../../../limits"
 import { refuseUnsupported } from "../../read/field-table"

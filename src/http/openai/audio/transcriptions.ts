@@ -1,5 +1,5 @@
 import { Elysia } from "elysia"
-import type { TranscriptionEvent, TranscriptionRequest } from "../../../domain/transcription"
+import type { TranscriptionEvent, TranscriptionRequest } from "../../../domain/media/transcription"
 import { InvalidRequest } from "../../../errors/request"
 import { toSrt, toVtt } from "../../../formats/subtitles"
 import { type Transcript, TranscriptBuilder } from "../../../formats/transcript"

@@ -1,4 +1,4 @@
-import type { ImageEvent } from "../../../domain/image"
+import type { ImageEvent } from "../../../domain/media/image"
 import { asXllmError, InternalError } from "../../../errors/base"
 import { requestContextOf } from "../../context/request-context"
 import type { ImageFiles } from "../../image-files/image-files"

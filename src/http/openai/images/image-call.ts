@@ -1,4 +1,4 @@
-import type { ImageFormat, ImageRequest } from "../../../domain/image"
+import type { ImageFormat, ImageRequest } from "../../../domain/media/image"
 import { InvalidRequest } from "../../../errors/request"
 import { IMAGES, TEXTS } from "../../../limits"
 import { refuseUnsupported } from "../../read/field-table"

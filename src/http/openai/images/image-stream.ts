@@ -1,4 +1,4 @@
-import type { ImageEvent } from "../../../domain/image"
+import type { ImageEvent } from "../../../domain/media/image"
 import { InternalError } from "../../../errors/base"
 import type { RequestContext } from "../../context/request-context"
 import { toMediaTimingsBody } from "../../render/timings"

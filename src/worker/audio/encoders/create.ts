@@ -1,4 +1,4 @@
-import type { AudioFormat } from "../../../domain/speech"
+import type { AudioFormat } from "../../../domain/media/speech"
 import { InvalidRequest } from "../../../errors/request"
 import { aac } from "./aac"
 import type { AudioCodec, AudioEncoder } from "./encoder"

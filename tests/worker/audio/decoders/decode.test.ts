@@ -1,7 +1,7 @@
 import { afterAll, describe, expect, test } from "bun:test"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
-import type { AudioFormat } from "../../../../src/domain/speech"
+import type { AudioFormat } from "../../../../src/domain/media/speech"
 import { locateSpeech } from "../../../../src/native/speech-files"
 import { ASR_SAMPLE_RATE, decodeAudio } from "../../../../src/worker/audio/decoders/decode"
 import { createEncoder, type Resampler } from "../../../../src/worker/audio/encoders/create"

@@ -1,4 +1,4 @@
-import type { MediaTimings, RequestOptions, WaitingEvent } from "./request"
+import type { MediaTimings, RequestOptions, WaitingEvent } from "../request"
 
 export type ImageFormat = "png" | "jpeg" | "webp"
 

@@ -1,4 +1,4 @@
-import type { MediaTimings, RequestOptions, WaitingEvent } from "./request"
+import type { MediaTimings, RequestOptions, WaitingEvent } from "../request"
 
 /** A request to transcribe speech. */
 export interface TranscriptionRequest extends RequestOptions {

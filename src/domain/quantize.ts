@@ -1,0 +1,33 @@
+/** Values of an importance matrix for one tensor: the mean squares of what it is multiplied with. */
+export interface TensorImportance {
+  readonly name: string
+  readonly values: Float32Array
+}
+
+/** An importance matrix, and what of it is noted in what is made with it. */
+export interface Importance {
+  readonly tensors: readonly TensorImportance[]
+  readonly file: string
+  readonly dataset?: string
+  /** Pieces of text that it was made with. */
+  readonly chunks?: number
+}
+
+/** How llama.cpp quantizes; what is absent keeps its default. Types are numbers of its enumerations. */
+export interface QuantizeOptions {
+  readonly fileType: number
+  readonly threads?: number
+  readonly outputType?: number
+  readonly embeddingType?: number
+  /** Patterns of names, and types. */
+  readonly tensorTypes?: readonly (readonly [pattern: string, type: number])[]
+  readonly isPure?: boolean
+  readonly mayRequantize?: boolean
+  readonly leaveOutput?: boolean
+  readonly keepSplit?: boolean
+  readonly importance?: Importance
+  /** Says what it would do, and writes nothing. */
+  readonly dryRun?: boolean
+  /** The rows of a tensor that are in memory at once. */
+  readonly maxBufferBytes?: number
+}
