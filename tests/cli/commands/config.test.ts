@@ -93,6 +93,7 @@ describe("config", () => {
       "kv_disk",
       "limits",
       "log",
+      "loras",
       "metrics",
       "models",
       "models_dir",
