@@ -208,7 +208,7 @@ export class TextLoop {
     const { waiting, running } = this.#requests
     if (cache.needsWiping(running.length)) this.#recovery.wipe()
     if (this.#recovery.full && running.length > 0) return
-    const admitted = this.#allocator.admit(waiting, running)
+    const admitted = this.#allocator.admit(waiting, running, this.#growth.underway)
     this.#requests.start(admitted)
     for (const sequence of admitted) this.#begin(sequence)
     cache.forgetSaved()

@@ -2,6 +2,7 @@ import { commonPrefix } from "../prompt/cells"
 import type { Runtime } from "../runtime"
 import type { Sequence } from "../sequence"
 import type { KvCache } from "./kv-cache"
+import { hasRoom, makeRoom } from "./make-room"
 import {
   type CellHolder,
   cellsOf,
@@ -40,9 +41,9 @@ export class SlotAllocator {
 
   /**
    * Assigns slots and returns the sequences of `waiting` that got one. `running`: the sequences that have a
-   * slot.
+   * slot. `isGrowing`: there will be more room soon.
    */
-  admit(waiting: readonly Sequence[], running: readonly Sequence[]): Sequence[] {
+  admit(waiting: readonly Sequence[], running: readonly Sequence[], isGrowing = false): Sequence[] {
     const admitted: Sequence[] = []
     const withSlots = [...running]
     let last: Sequence | undefined
@@ -56,7 +57,9 @@ export class SlotAllocator {
       if (last?.request === sequence.request && isWaiting(last.leader)) sequence.leader ??= last.leader
       last = sequence
       if (this.#waitsForLeader(sequence, withSlots)) continue
-      if (!this.#place(sequence, withSlots)) break
+      const placement = this.#placementOf(sequence)
+      if (isGrowing && this.#lacksRoom(placement)) continue
+      if (!this.#place(sequence, placement, withSlots)) break
       admitted.push(sequence)
       withSlots.push(sequence)
     }
@@ -68,15 +71,28 @@ export class SlotAllocator {
     return length <= this.#cache.cellsPerSequence
   }
 
-  #place(sequence: Sequence, running: readonly Sequence[]): boolean {
+  #placementOf(sequence: Sequence): SlotPlacement | undefined {
     const { slots, traits } = this.#cache
     const { usesCache, slot: number = ANY_SLOT } = sequence.request.prepared
-    const placement =
-      number === ANY_SLOT || sequence.choice > 0
-        ? choosePlacement(sequence, slots, traits, usesCache, sequence.saved)
-        : // As in llama-server, numbers beyond the last begin anew.
-          choosePlacementIn(number % this.#mostSlots, sequence, slots, traits, usesCache, sequence.saved)
+    return number === ANY_SLOT || sequence.choice > 0
+      ? choosePlacement(sequence, slots, traits, usesCache, sequence.saved)
+      : // As in llama-server, numbers beyond the last begin anew.
+        choosePlacementIn(number % this.#mostSlots, sequence, slots, traits, usesCache, sequence.saved)
+  }
+
+  /** Would a saved prompt need cells that idle prefixes have? */
+  #lacksRoom(placement: SlotPlacement | undefined): boolean {
+    const saved = placement?.saved
+    return (
+      placement !== undefined &&
+      saved !== undefined &&
+      !hasRoom(this.#cache, placement.slot, saved.tokens.length)
+    )
+  }
+
+  #place(sequence: Sequence, placement: SlotPlacement | undefined, running: readonly Sequence[]): boolean {
     if (placement === undefined) return false
+    const { traits } = this.#cache
     const isShared = traits.shares && placement.source !== placement.slot
     const shared = { tokens: isShared ? placement.keep : 0, owner: placement.source.tokens }
     const holders = [...running.map(holderOf), { ...holderOf(sequence), shared }]
@@ -92,6 +108,8 @@ export class SlotAllocator {
     const { slot, source, keep, saved } = placement
     const isContinued = source === slot && saved === undefined && keep * 2 >= slot.length
     if (!isContinued) this.#runtime.keeper?.leaves(slot)
+    // Its state needs room for itself, where a prompt that is computed takes the place of idle prefixes on the way.
+    if (saved !== undefined) makeRoom(this.#runtime, slot, saved.tokens.length)
     const kept = this.#cache.occupy(placement, sequence)
     slot.isPrivate = !sequence.request.prepared.usesCache
     if (saved !== undefined && kept > 0) sequence.useSaved(kept)

@@ -19,7 +19,7 @@ export interface DemandLimits {
 /** What the size of a sequence's demand depends on. */
 export type DemandingSequence = Pick<
   Sequence,
-  "length" | "generated" | "tokens" | "cacheKey" | "slot" | "maxTokens" | "usesCache"
+  "length" | "generated" | "tokens" | "cacheKey" | "slot" | "maxTokens" | "usesCache" | "saved"
 >
 
 /** Those that have a slot, and those that wait for one, in the order in which they get it. */
@@ -91,7 +91,8 @@ function sharedPrefix(
   sequence: DemandingSequence,
   before: readonly DemandingSequence[],
 ): SharedCells | undefined {
-  if (!sequence.usesCache) return undefined
+  // A saved state has cells of its own.
+  if (!sequence.usesCache || sequence.saved !== undefined) return undefined
   let best: SharedCells | undefined
   for (const { tokens, cacheKey } of before) {
     if (cacheKey !== sequence.cacheKey) continue

@@ -13,7 +13,7 @@ function waiting(ids: readonly number[], more: Partial<DemandingSequence> = {}) 
     },
   })
   const common = { length: ids.length, generated: 0, cacheKey: "", slot: undefined, maxTokens: 0 }
-  const sequence: DemandingSequence = { ...common, usesCache: true, tokens, ...more }
+  const sequence: DemandingSequence = { ...common, usesCache: true, saved: undefined, tokens, ...more }
   return { sequence, count }
 }
 

@@ -2,8 +2,8 @@ import type { SlotRequest, SlotResult } from "../../../../domain/slots"
 import { Cancelled, InvalidRequest } from "../../../../errors/request"
 import { PromptsNotKept, SlotNotRestored, SlotNotSaved } from "../../../../errors/engine"
 import type { Runtime } from "../../runtime"
-import { holderOf } from "../kv-cache"
-import { cacheKeyOf, cellsOf, evictionCandidate, leastRecentlyUsedPrefix, type Slot } from "../slots"
+import { makeRoom } from "../make-room"
+import { cacheKeyOf, evictionCandidate, type Slot } from "../slots"
 import type { NamedPrompt, SavedPrompts } from "./saved-prompts"
 
 export interface SlotActionsParts {
@@ -120,7 +120,7 @@ export class SlotActions {
     if (slot === undefined) return
     runtime.keeper?.leaves(slot)
     runtime.cache.clear(slot)
-    if (!this.#makeRoom(slot, tokens.length)) return
+    if (!makeRoom(runtime, slot, tokens.length)) return
     const { length } = tokens
     const saved = { tokens, keep: length, state }
     const { cache } = runtime
@@ -131,20 +131,6 @@ export class SlotActions {
     slot.isPrivate = false
     cache.release(slot)
     if (kept < length) throw new SlotNotRestored("llama.cpp refused the saved state")
-  }
-
-  /** Drops other idle prefixes where the pool is full; returns whether there is room then. */
-  #makeRoom(slot: Slot, cells: number): boolean {
-    const { cache, keeper } = this.#parts.runtime
-    if (cells > cache.cellsPerSequence) return false
-    if (cache.layout === "split") return true
-    while (cellsOf(cache.slots.map(holderOf)) + cells > cache.cells) {
-      const idle = leastRecentlyUsedPrefix(cache.slots.filter((other) => other !== slot))
-      if (idle === undefined) return false
-      keeper?.leaves(idle)
-      cache.clear(idle)
-    }
-    return true
   }
 
   async #erase(id: number, { slot: index, cacheOwner }: SlotRequest): Promise<SlotResult> {
