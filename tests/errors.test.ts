@@ -186,6 +186,7 @@ const TABLE: readonly (readonly [error: XllmError, status: number, seen?: Seen])
   [new errors.ServerUnreachable("http://x"), 503, {}],
   [new errors.UnexpectedServerResponse("http://x", "sent nonsense"), 502, {}],
   [new errors.UsageError("unknown command 'x'"), 400, {}],
+  [new errors.CannotMeasure("why"), 502, { code: "cannot_measure" }],
   [new errors.InternalError("x is not a function"), 500, { code: "internal_error" }],
   [
     new errors.SystemFailed(Object.assign(new Error("EIO: i/o error, read"), { code: "EIO" })),

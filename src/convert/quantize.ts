@@ -82,7 +82,8 @@ export async function quantizeGguf(request: QuantizeRequest): Promise<QuantizeRe
       ? new FileFailed("write", out, error)
       : error
   } finally {
-    await rm(work, { recursive: true, force: true })
+    // Whatever went wrong before is what counts.
+    await rm(work, { recursive: true, force: true }).catch(() => {})
   }
 }
 

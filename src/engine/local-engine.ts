@@ -219,7 +219,9 @@ export class LocalEngine implements ManagedEngine {
   }
 
   async stop(given: string): Promise<boolean> {
-    return (await this.#known(await this.#adapters.baseOf(given)))?.stop("stopped") ?? false
+    // One in use begins to stop at once.
+    const known = this.#models.named(given) ?? (await this.#known(await this.#adapters.baseOf(given)))
+    return known?.stop("stopped") ?? false
   }
 
   async keep(name: string, seconds: number | null): Promise<void> {

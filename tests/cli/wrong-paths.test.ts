@@ -57,6 +57,10 @@ const OPERANDS: Readonly<Record<string, string>> = {
 /** Models that are not run, because that would take a worker. */
 const FOR_COMMAND: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   run: { MODEL: damaged },
+  embed: { MODEL: damaged },
+  benchmark: { MODEL: damaged },
+  compare: { MODEL: damaged },
+  profile: { MODEL: damaged },
   create: { MODEL: "created" },
   stop: { MODEL: "m" },
   rm: { MODEL: "m" },
@@ -67,6 +71,8 @@ const ALSO: Readonly<Record<string, readonly string[]>> = {
   create: ["-f", modelfile],
   speak: ["--format", "wav"],
   image: ["--format", "png", "-o", join(folder.path, "drawn.png")],
+  convert: ["-o", join(folder.path, "converted")],
+  quantize: ["-o", join(folder.path, "quantized.gguf")],
   serve: ["--port", "0"],
   import: ["--name", "imported", "--force"],
 }

@@ -86,7 +86,7 @@ double read_context(const struct context_params *params, const char *name) {
 }
 
 double read_model(const struct model_params *params, const char *name) {
-  READ(n_gpu_layers); READ(split_mode); READ(load_mode);
+  READ(n_gpu_layers); READ(split_mode); READ(load_mode); READ(use_extra_bufts); READ(no_alloc);
   return -12345;
 }
 
@@ -183,7 +183,7 @@ test.each(["model", "context"] as const)("each parameter of a %s is set by its n
   const shim = compile()
   using parameters = parametersOf(shim, of)
   const { names } = parameters
-  expect(names.length).toBe(of === "model" ? 3 : 19)
+  expect(names.length).toBe(of === "model" ? 5 : 19)
   for (const name of names) {
     expect(parameters.read(name)).toBe(0)
     expect(parameters.set(name, 1)).toBe(true)

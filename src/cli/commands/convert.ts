@@ -244,7 +244,7 @@ async function write(
     })
     return paths
   } finally {
-    await rm(whole, { force: true })
+    await rm(whole, { force: true }).catch(() => {})
   }
 }
 

@@ -68,7 +68,7 @@ export async function convertGguf(task: ToFolderTask): Promise<void> {
     io.write(`wrote ${printable(out)}\n`)
     if (warnings.length > 0) process.exitCode = 2
   } finally {
-    await rm(whole, { force: true })
+    await rm(whole, { force: true }).catch(() => {})
   }
 }
 

@@ -19,6 +19,12 @@ export interface OutputOptions {
   readonly html?: string
 }
 
+/** A run may take an hour: before it, checks that its page can be written. @throws FileFailed */
+export async function checkOutputFile({ html }: OutputOptions): Promise<void> {
+  if (html === undefined) return
+  await using _unused = await fileOutput(html)
+}
+
 export async function printReport(
   report: BenchReport,
   { format = "table", html }: OutputOptions,

@@ -2,7 +2,7 @@ import { flagName } from "../../config/load"
 import { CannotMeasure } from "../../errors/cli"
 import type { Io } from "../terminal/io"
 import { exitCodeOf, watchSignals } from "../terminal/signals"
-import { type OutputOptions, printReport } from "./output"
+import { checkOutputFile, type OutputOptions, printReport } from "./output"
 import { RunProgress } from "./progress"
 import { Results } from "./results"
 
@@ -25,12 +25,13 @@ export interface MeasureRunOptions {
 /**
  * Measures, and prints the report, also where the user interrupts it or a part fails. The exit code is 1 where anything
  * failed, and the signal's after an interruption.
- * @throws CannotMeasure where nothing could be measured
+ * @throws CannotMeasure where nothing could be measured; FileFailed, before anything is measured
  */
 export async function withRun(
   { command, words, flags, seed, io }: MeasureRunOptions,
   work: (run: MeasureRun) => Promise<void>,
 ): Promise<Results> {
+  await checkOutputFile(flags)
   using signals = watchSignals()
   const signal = AbortSignal.any([signals.signal, io.outputClosed])
   const results = new Results(commandLine(command, words, flags), seed)

@@ -76,7 +76,8 @@ export async function convertToFolder(request: ToFolderRequest): Promise<FolderR
   } catch (error) {
     throw asDamage(error, source)
   } finally {
-    await rm(work, { recursive: true, force: true })
+    // Whatever went wrong before is what counts.
+    await rm(work, { recursive: true, force: true }).catch(() => {})
   }
 }
 
