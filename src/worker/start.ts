@@ -5,7 +5,7 @@ import type { LoadMedia } from "./media-shell"
 
 /** How a worker for models of each kind is run. */
 const WORKERS: Readonly<Record<ModelKind, () => Promise<void>>> = {
-  text: async () => (await import("./text/worker")).runTextWorker(),
+  text: async () => (await import("./text/start")).runTextWorker(),
   embedding: async () => (await import("./embedding/worker")).runEmbeddingWorker(),
   tts: async () => await runMedia((await import("./tts/load")).loadTts),
   asr: async () => await runMedia((await import("./asr/load")).loadAsr),

@@ -1,47 +1,36 @@
-import { writeSync } from "node:fs"
-import { join } from "node:path"
-import type { AttachedPart } from "../../domain/attached-parts"
 import { isVectorKind, type VectorRequest } from "../../domain/tasks"
-import { asXllmError, InternalError } from "../../errors/base"
+import { asXllmError } from "../../errors/base"
+import type { BatchCost } from "../../domain/batch-cost"
 import type { KvPlan, TextModelSettings } from "../../domain/settings"
 import { KvCacheLost } from "../../errors/engine"
-import { PromptFolder } from "../../kv-disk/folder"
 import { NativeGrammar } from "../../llama/grammar"
-import { type Library, LLAMA_BUILD } from "../../llama/library"
+import { type Library } from "../../llama/library"
 import type { Vocabulary } from "../../llama/vocabulary"
-import { systemMemory } from "../../lib/system/system-memory"
-import { locateLlama } from "../../native/llama-files"
-import { FRAME_START, type FromTextWorker, type ToTextWorker, type ToWorker } from "../../protocol/messages"
-import { decodeDefaults } from "../../protocol/wire"
-import { loadedParts } from "../attached-parts"
+import { type FromTextWorker, type ToTextWorker, type ToWorker } from "../../protocol/messages"
 import { type CpuLease, openCpuLease } from "../cpu-lease"
 import type { Embedder } from "../embedding/embedder"
 import { answerAboutTokens, Tokenizer } from "../embedding/tokenizer"
-import { textEmbedder, type TextEmbedderParts } from "../embedding/text-embedder"
-import { endWithParent } from "../lifetime"
+import { type TextEmbedderParts } from "../embedding/text-embedder"
 import { AdapterShelf, type HeldAdapters } from "./adapters/adapter-shelf"
 import { AdapterSwitch } from "./adapters/adapter-switch"
-import { fingerprintOf } from "./cache/disk/fingerprint"
 import { PromptKeeper } from "./cache/disk/prompt-keeper"
 import { SavedPrompts } from "./cache/disk/saved-prompts"
 import { SlotActions } from "./cache/disk/slot-actions"
-import { cutsBack } from "./cache/slots"
 import { BatchTiming } from "./draft/batch-timing"
 import { draftRangeOf } from "./draft/settings"
 import { guessingModelOf } from "./draft/model-guesser"
 import { Speculation } from "./draft/speculation"
-import { type LoadedText, loadText } from "./load"
+import { type LoadedText } from "./load"
 import { TextLoop } from "./loop"
 import { MemoryRequests } from "./growth/memory-requests"
 import { StepOutbox } from "./output/step-outbox"
 import { conversationTooLarge } from "./growth/pool-bytes"
 import { ContextLost, PoolGrowth } from "./growth/pool-growth"
 import type { PreparedRequest } from "./prompt/prepared"
-import { newThread, type Preparation, PromptClient } from "./prompt/prompt-client"
+import { type Preparation, PromptClient } from "./prompt/prompt-client"
 import { RunningRequest } from "./request"
 import { RestTimer } from "./rest-timer"
 import type { Runtime } from "./runtime"
-import { modelDefaults } from "./sampling/sampling"
 import { TokenIndex } from "./sampling/token-index"
 import { ThreadGovernor } from "./threads"
 
@@ -54,13 +43,6 @@ const WAITING_MS = 2
 /** When nothing has run for so long, there is time to measure; ms. */
 const IDLE_MS = 300
 
-/** Share of free memory that copies of prompts' states may use on their way from and to disk. */
-const COPIED_SHARE = 1 / 4
-
-/** The shim writes log and progress frames here; the parent reads stderr. */
-const STDERR = 2
-
-type Load = Extract<ToTextWorker, { type: "load" }>
 type Generate = Extract<ToTextWorker, { type: "generate" }>
 type GenerateVectors = Extract<ToWorker<VectorRequest>, { type: "generate" }>
 type Render = Extract<ToTextWorker, { type: "render" }>
@@ -70,105 +52,6 @@ function isVectors(message: Generate | GenerateVectors): message is GenerateVect
   return isVectorKind(message.request.kind)
 }
 
-/** Runs a text model for the parent process until the parent disconnects. */
-export function runTextWorker(): void {
-  const send = (message: FromTextWorker): void => void process.send?.(message)
-  let worker: TextWorker | undefined
-  process.on("message", (message: ToTextWorker) => {
-    if (message.type === "stop") return void end(worker, message.saveMs)
-    if (message.type !== "load") return worker?.handle(message)
-    endWithParent(message.environment.parentPid)
-    void startTextWorker(message, send).then(
-      (started) => (worker = started),
-      (error: unknown) =>
-        process.send?.({ type: "load-failed", error: asXllmError(error).toWire() }, () => process.exit(1)),
-    )
-  })
-}
-
-/** Ends this process; a worker that works may write prompts to disk before. */
-async function end(worker: TextWorker | undefined, saveMs: number): Promise<void> {
-  if (saveMs > 0) await worker?.end(AbortSignal.timeout(saveMs))
-  process.exit(0)
-}
-
-async function startTextWorker(load: Load, send: (message: FromTextWorker) => void): Promise<TextWorker> {
-  const { settings, kv } = load
-  if (kv === undefined)
-    throw new InternalError("a text model was to be loaded without a plan of its KV cache")
-  const thread = newThread()
-  const files = await locateLlama(load.environment.runtimeFolder)
-  const { name, path, defaults } = load.model
-  const ownDefaults = decodeDefaults(defaults)
-  const parts = loadedParts(load.model)
-  const loaded = loadText(files, { name, path, parts }, settings, kv, STDERR)
-  const { model, contextLength, info } = loaded
-  const architecture = model.metadata("general.architecture")
-  const prompts = new PromptClient(
-    {
-      files,
-      vocabulary: model.vocabulary.share(),
-      chatTemplate: ownDefaults.template ?? model.chatTemplate ?? null,
-      ...(architecture !== undefined && { architecture }),
-      isTemplateChosen: ownDefaults.template !== undefined,
-      contextLength,
-      needsCheckpoints: !cutsBack(loaded.cache.traits),
-      ...(defaults !== undefined && { modelDefaults: defaults }),
-      sampling: modelDefaults((key) => model.metadata(key), ownDefaults.sampling),
-    },
-    load.templateTimeoutMs,
-    thread,
-  )
-  const { fallback, longestTokenBytes } = await prompts.start()
-  const template =
-    fallback === undefined
-      ? ({ chatTemplate: "model" } as const)
-      : ({ chatTemplate: "built-in", templateFallback: fallback.explanation } as const)
-  const capacity = longestTokenBytes === undefined ? {} : { longestTokenBytes }
-  send({ type: "ready", info: { ...info, ...template, ...capacity } })
-  const saved = savedPrompts(load, loaded, parts)
-  const tokenizer = new Tokenizer(files, model.vocabulary.share())
-  return new TextWorker({
-    loaded,
-    plan: kv,
-    name,
-    prompts,
-    saved,
-    batchCosts: load.batchCosts,
-    settings,
-    tokenizer,
-    embedder: (parts) => textEmbedder({ ...parts, loaded, name, tokenizer, settings }),
-    turnFolder: join(load.environment.runtimeFolder, "turns"),
-    send,
-  })
-}
-
-/** The model's prompts on disk; undefined: they are not kept. */
-function savedPrompts(
-  { model: { name, id, path }, settings }: Load,
-  { cache }: LoadedText,
-  parts: readonly AttachedPart[],
-): SavedPrompts | undefined {
-  const { promptsOnDisk } = settings
-  if (promptsOnDisk === undefined) return undefined
-  let fingerprint: Promise<string> | undefined
-  return new SavedPrompts({
-    folder: new PromptFolder({ ...promptsOnDisk, warn: writeWarning }),
-    fingerprint: () => (fingerprint ??= fingerprintOf(path, parts, { settings, build: LLAMA_BUILD })),
-    model: name,
-    modelId: id,
-    minTokens: promptsOnDisk.minTokens,
-    cutsBack: cutsBack(cache.traits),
-    mostBytes: () => systemMemory().availableBytes * COPIED_SHARE,
-    now: () => performance.now(),
-  })
-}
-
-/** The parent logs lines of this level. */
-function writeWarning(text: string): void {
-  writeSync(STDERR, `${FRAME_START}L4 ${text.replaceAll("\n", " ")}\n`)
-}
-
 interface TextWorkerParts {
   readonly loaded: LoadedText
   readonly plan: KvPlan
@@ -176,7 +59,7 @@ interface TextWorkerParts {
   readonly name: string
   readonly prompts: PromptClient
   readonly saved: SavedPrompts | undefined
-  readonly batchCosts: Load["batchCosts"]
+  readonly batchCosts: readonly BatchCost[] | undefined
   readonly settings: TextModelSettings
   readonly tokenizer: Tokenizer
   /** Makes what embeds texts. */
@@ -188,7 +71,7 @@ interface TextWorkerParts {
 }
 
 /** Handles the parent's messages and runs the loop while there is work. */
-class TextWorker {
+export class TextWorker {
   readonly #name: string
   readonly #prompts: PromptClient
   readonly #library: Library
