@@ -108,7 +108,7 @@ describe("the executable", () => {
         "access-control-request-headers": "authorization,content-type",
       },
     })
-    expect(response.status).toBe(204)
+    expect(response.status).toBe(200)
     expect(response.headers.get("access-control-allow-origin")).toBe(PAGE)
     expect(response.headers.get("access-control-allow-methods")).toContain("POST")
     expect(response.headers.get("access-control-allow-headers")).toContain("authorization")
