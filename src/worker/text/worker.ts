@@ -256,6 +256,8 @@ export class TextWorker {
     this.#preparing.delete(id)
     this.#loop.cancel(id)
     this.#slotActions.cancel(id)
+    // No step may follow that would let the others have the slot.
+    this.#slotActions.settle()
     this.#embedder?.cancel(id)
     // The parent waits for confirmation that the slots are free.
     this.#outbox.flush()

@@ -95,6 +95,15 @@ describe.each(LAYOUTS)("with the %s layout, a slot", (kvLayout) => {
     expect(running.isOver).toBe(true)
     expect(saved.tokens).toBe(running.done.usage.promptTokens + 59)
   })
+
+  test("that is busy is free when its request is cancelled, even if nothing else runs", async () => {
+    await using worker = await place().start({ kvLayout })
+    const running = worker.submit(inSlot(1, 1, { maxTokens: 1000 }))
+    await running.tokens(1)
+    const saving = worker.slot({ action: "save", slot: 1, name: "x" })
+    worker.cancel(running)
+    expect((await saving).tokens).toBeGreaterThan(0)
+  })
 })
 
 test("a name stands for the newest prompt that was saved under it", async () => {
