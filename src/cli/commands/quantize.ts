@@ -26,8 +26,18 @@ const tensorType: Value<TypeRules> = {
     const [, pattern, type] = /^(.+)=([^=]+)$/.exec(given) ?? []
     if (pattern === undefined || type === undefined)
       throw new UsageError(`${origin} must be a pattern and a type, such as attn_q=q8_0, got '${given}'`)
+    if (!isRegularExpression(pattern))
+      throw new UsageError(`${origin}: '${pattern}' is not a regular expression`)
     return [[pattern, type]]
   },
+}
+
+function isRegularExpression(pattern: string): boolean {
+  try {
+    return new RegExp(pattern) instanceof RegExp
+  } catch {
+    return false
+  }
 }
 
 export const command = defineCommand({

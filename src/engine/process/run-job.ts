@@ -3,7 +3,7 @@ import { Cancelled } from "../../errors/request"
 import type { FromJobWorker, JobRequest, ToJobWorker } from "../../protocol/jobs"
 import { DEFAULT_TIMEOUTS } from "./timeouts"
 import { WorkerChild, workerEnvironment } from "./worker-child"
-import { textsOfLines } from "./worker-lines"
+import { errorsOfLines } from "./worker-lines"
 
 export interface JobOptions {
   /** Command line of a job worker. */
@@ -51,7 +51,7 @@ export async function runJob(what: string, request: JobRequest, options: JobOpti
     const message = await answer.promise
     if (message.type === "job-failed") throw fromWire(message.error)
     await child.ended
-    if (message.type === "refused") throw new JobFailed(what, textsOfLines(child.lastLines).join("; "))
+    if (message.type === "refused") throw new JobFailed(what, errorsOfLines(child.lastLines).join("; "))
   } finally {
     signal?.removeEventListener("abort", stop)
     child.endWithinGrace()

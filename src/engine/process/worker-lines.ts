@@ -103,3 +103,9 @@ export function textsOfLines(lines: readonly WorkerLine[]): readonly string[] {
 function isError(line: WorkerLine): boolean {
   return line.type === "log" && line.level === "error"
 }
+
+/** What llama.cpp logged as errors; all lines where there are none. */
+export function errorsOfLines(lines: readonly WorkerLine[]): readonly string[] {
+  const errors = lines.filter(isError)
+  return textsOfLines(errors.length > 0 ? errors : lines)
+}

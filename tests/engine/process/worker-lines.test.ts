@@ -1,5 +1,6 @@
 import { expect, test } from "bun:test"
 import {
+  errorsOfLines,
   LastLines,
   textsOfLines,
   type WorkerLine,
@@ -81,4 +82,11 @@ test("errors are not pushed out by what the runtime says of the crash", () => {
 test("what was written before the load begins, as of backends that are not there, is not what it fails for", () => {
   const probing = "\x1eL4 load_backend: failed to initialize backend from libggml-vulkan.so"
   expect(lastOf([probing, "\x1eB", "\x1eL4 missing tensor"].join("\n"))).toEqual(["missing tensor"])
+})
+
+test("a refused job is explained by its errors, or by all lines where there are none", () => {
+  const info: WorkerLine = { type: "log", level: "info", text: "kv 18: merges" }
+  const error: WorkerLine = { type: "log", level: "error", text: "failed to quantize" }
+  expect(errorsOfLines([info, error])).toEqual(["failed to quantize"])
+  expect(errorsOfLines([info])).toEqual(["kv 18: merges"])
 })
