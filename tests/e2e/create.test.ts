@@ -136,14 +136,14 @@ describe("a model out of a Modelfile", () => {
 
 describe("a Modelfile that cannot be used", () => {
   test("is refused with all its faults, and nothing is made", async () => {
-    const input = "FROM ./nothing.gguf\nPARAMETER temprature 1\nDRAFT x\nTEMPLATE {{ .Sytem }}\n"
+    const input = "FROM ./nothing.gguf\nPARAMETER temprature 1\nRENDERER x\nTEMPLATE {{ .Sytem }}\n"
     const { out, err, code } = await xllm.run(["create", "broken", "-f", "-"], { input })
     expect([out, code]).toEqual(["", 1])
     expect(err).toStartWith(
       "gathering model components\nError: standard input:1: FROM ./nothing.gguf: cannot read /",
     )
     expect(err).toContain("\nstandard input:2: unknown parameter 'temprature'; did you mean 'temperature'?\n")
-    expect(err).toContain("\nstandard input:3: DRAFT is not supported yet\n")
+    expect(err).toContain("\nstandard input:3: RENDERER is not supported yet")
     expect(err).toContain("\nstandard input:4: TEMPLATE: unknown field '.Sytem'; there are .Suffix, ")
     expect((await xllm.run(["list"])).out).not.toContain("broken")
   })

@@ -1,22 +1,9 @@
-import { existsSync } from "node:fs"
-import { dirname, resolve } from "node:path"
-import { oneOf, text, type Value } from "../../config/values"
-import { UsageError } from "../../errors/cli"
+import { oneOf, text } from "../../config/values"
 import { barsOf, formatReport, REPORT_FORMATS, type ReportFormat } from "../../measure/format"
 import type { BenchReport } from "../../measure/report"
 import type { FlagTable } from "../args/flags"
 import type { Io } from "../terminal/io"
 import { fileOutput } from "../terminal/output-file"
-
-/** Its folder is looked for before anything is measured, which can take hours. */
-const pageFile: Value<string> = {
-  ...text("FILE"),
-  parse(given, origin) {
-    const folder = dirname(resolve(given))
-    if (!existsSync(folder)) throw new UsageError(`${origin}: there is no folder ${folder}`)
-    return given
-  },
-}
 
 /** How a report is printed. */
 export const outputFlags = {
@@ -24,7 +11,7 @@ export const outputFlags = {
     value: oneOf(...REPORT_FORMATS),
     description: "table (default), md, csv, json (one xllm.bench/1 object), or jsonl (one line a test)",
   },
-  html: { value: pageFile, description: "also write a page with charts, which needs no network" },
+  html: { value: text("FILE"), description: "also write a page with charts, which needs no network" },
 } satisfies FlagTable
 
 export interface OutputOptions {

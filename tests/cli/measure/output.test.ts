@@ -5,6 +5,6 @@ import { fakeIo } from "../../support/fakes/fake-io"
 test("a page that could not be written is refused before anything is measured", async () => {
   const given = ["./absent.gguf", "--html", "/absent-folder/page.html"]
   await expect(benchmark.execute(given, fakeIo())).rejects.toThrow(
-    "--html: there is no folder /absent-folder",
+    "cannot write /absent-folder/page.html: no such file or folder",
   )
 })
