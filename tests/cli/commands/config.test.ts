@@ -102,6 +102,7 @@ describe("config", () => {
       "pull",
       "pull_missing",
       "queue",
+      "responses",
       "server",
       "shutdown_timeout",
     ])

@@ -139,8 +139,14 @@ describe("attached parts", () => {
     scale: 0.25,
   } as const
 
-  test("have a path and a size, and adapters the scale that was set last", () => {
-    const one = { role: "adapter", name: "a.gguf", path: "/blobs/bbb", sizeBytes: 2 } as const
+  test("have a path, a digest and a size, and adapters the scale that was set last", () => {
+    const one = {
+      role: "adapter",
+      name: "a.gguf",
+      path: "/blobs/bbb",
+      digest: adapter.digest,
+      sizeBytes: 2,
+    } as const
     const files = [model, adapter]
     expect(parts({ files })).toEqual([{ ...one, scale: 0.25 }])
     expect(parts({ files, parameters: { adapter_scale: 2 } })).toEqual([{ ...one, scale: 2 }])
@@ -158,8 +164,8 @@ describe("attached parts", () => {
       { name: "tokens.txt", role: "file", digest: e, sizeBytes: 5 },
     ] as const
     expect(parts({ files })).toEqual([
-      { role: "projector", name: "mmproj.gguf", path: "/blobs/ccc", sizeBytes: 3 },
-      { role: "draft", name: "draft.gguf", path: "/blobs/ddd", sizeBytes: 4 },
+      { role: "projector", name: "mmproj.gguf", path: "/blobs/ccc", digest: c, sizeBytes: 3 },
+      { role: "draft", name: "draft.gguf", path: "/blobs/ddd", digest: d, sizeBytes: 4 },
     ])
   })
 })

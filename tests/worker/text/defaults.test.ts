@@ -181,7 +181,6 @@ describe("attached parts", () => {
     const gone = { path: "/nonexistent/part.gguf", name: "part.gguf", sizeBytes: 1 }
     await using worker = await startWith([
       { ...gone, role: "projector" },
-      { ...gone, role: "draft" },
       { ...gone, role: "adapter", scale: 0 },
     ])
     expect(worker.info.kind).toBe("text")
