@@ -1,12 +1,11 @@
 import { readSettings, type Settings } from "../../../config/resolve"
-import { storeSettings } from "../../../config/sections/pull"
 import { connectionSettings } from "../../../config/sections/server"
 import { decimal, integer, list, oneOf, text, url } from "../../../config/values"
 import { UsageError } from "../../../errors/cli"
 import { MEASURING } from "../../../limits"
 import type { Endpoint } from "../../../measure/http/completion"
 import { defineCommand } from "../../args/command"
-import { configFlag, type FlagTable, type FlagValues, grouped } from "../../args/flags"
+import { type FlagTable, type FlagValues } from "../../args/flags"
 import {
   type DirectTest,
   directTests,
@@ -18,6 +17,7 @@ import {
 import { benchmarkMedia, type MediaPlan } from "../../measure/media"
 import { outputFlags } from "../../measure/output"
 import { type MeasureRun, withRun } from "../../measure/run"
+import { settingsFlags, sourceFlags } from "../../measure/source-flags"
 import {
   engineServed,
   httpServed,
@@ -87,8 +87,7 @@ const flagTable = {
   seed: { value: integer("N", 0, 2 ** 32 - 1), description: "of the random prompts (default 1)" },
   ...outputFlags,
   ...variantFlags,
-  ...grouped({ ...storeSettings, ...connectionSettings }, "Models and server"),
-  ...configFlag,
+  ...sourceFlags,
 } satisfies FlagTable
 
 type BenchmarkFlags = FlagValues<typeof flagTable>
@@ -141,7 +140,7 @@ async function planOf(flags: BenchmarkFlags, io: Io): Promise<Plan> {
   const { prompt = [512], generate = [128], depth = [0], concurrency = [1], rate = [], via } = flags
   const { repetitions = 5, warmup = 1, seed = 1, url: server } = flags
   if (server !== undefined && via !== "http") throw new UsageError("--url needs --via http")
-  const settings = await readSettings(settingsFlags(flags), io.environment)
+  const settings = await readSettings(withServer(flags), io.environment)
   const text = flags.promptFile === undefined ? undefined : await readPrompt(flags.promptFile)
   const direct = via === "http" ? [] : directTests(prompt, generate, depth)
   const served = servedTests(text === undefined ? prompt : [0], generate, text, concurrency, rate)
@@ -160,10 +159,9 @@ async function planOf(flags: BenchmarkFlags, io: Io): Promise<Plan> {
   return { settings, repetitions, warmup, seed, direct, served, ...limit, media }
 }
 
-/** Only those that the configuration knows: lists of threads, for one, are this command's own. */
-function settingsFlags(flags: BenchmarkFlags): Readonly<Record<string, unknown>> {
-  const known = [...Object.keys({ ...storeSettings, ...connectionSettings }), "config"]
-  const given = Object.fromEntries(Object.entries(flags).filter(([key]) => known.includes(key)))
+/** A server that is named by its address stands in place of the configured one. */
+function withServer(flags: BenchmarkFlags): Readonly<Record<string, unknown>> {
+  const given = settingsFlags(flags)
   return flags.url === undefined
     ? given
     : { ...given, host: connectionSettings.host.value.parse(flags.url, "--url") }

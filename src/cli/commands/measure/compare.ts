@@ -1,7 +1,5 @@
 import { Compile } from "typebox/compile"
 import { readSettings } from "../../../config/resolve"
-import { storeSettings } from "../../../config/sections/pull"
-import { connectionSettings } from "../../../config/sections/server"
 import { integer, text } from "../../../config/values"
 import { reasonOf } from "../../../errors/base"
 import { UsageError } from "../../../errors/cli"
@@ -11,7 +9,7 @@ import { compareReports } from "../../../measure/regression"
 import { BENCH_FORMAT, BenchReport } from "../../../measure/report"
 import { SAMPLE_TEXT } from "../../../measure/sample-text"
 import { defineCommand } from "../../args/command"
-import { configFlag, type FlagTable, type FlagValues, grouped, switchFlag } from "../../args/flags"
+import { type FlagTable, type FlagValues, switchFlag } from "../../args/flags"
 import { answerAll } from "../../measure/answers"
 import {
   type DirectRun,
@@ -25,6 +23,7 @@ import { benchmarkMedia } from "../../measure/media"
 import { outputFlags, printReport } from "../../measure/output"
 import { scoreAll, type ScoredText } from "../../measure/quality"
 import { type MeasureRun, withRun } from "../../measure/run"
+import { settingsFlags, sourceFlags } from "../../measure/source-flags"
 import type { BenchSubject } from "../../measure/subject"
 import { openSubjects } from "../../measure/subjects"
 import { numbers, type Variant, variantFlags, variantsOf } from "../../measure/variants"
@@ -55,8 +54,7 @@ const flagTable = {
   failOnLoss: switchFlag(`exit with code ${LOSS} where a later model or file is slower`),
   ...outputFlags,
   ...variantFlags,
-  ...grouped({ ...storeSettings, ...connectionSettings }, "Models and server"),
-  ...configFlag,
+  ...sourceFlags,
 } satisfies FlagTable
 
 type CompareFlags = FlagValues<typeof flagTable>
@@ -92,15 +90,20 @@ With two files that 'xllm benchmark --format json' has written, their tests are 
 
 /** @throws UsageError for a flag's file that is of no use, before anything is measured */
 async function planOf(flags: CompareFlags, io: Io) {
-  const known = [...Object.keys({ ...storeSettings, ...connectionSettings }), "config"]
-  const given = Object.fromEntries(Object.entries(flags).filter(([key]) => known.includes(key)))
   const { speed = true, quality = true, prompt = [256], generate = [32], depth = [0], pairs = 12 } = flags
   const tests = speed ? directTests(prompt, generate, depth) : []
   const prompts = flags.prompts === undefined ? [] : await readPrompts(flags.prompts)
   if (tests.length === 0 && !quality && prompts.length === 0)
     throw new UsageError("nothing is left to compare: speed and quality are off, and there are no prompts")
   const scored: ScoredText | undefined = quality ? await readScored(flags.text) : undefined
-  return { settings: await readSettings(given, io.environment), tests, pairs, prompts, scored, seed: 1 }
+  return {
+    settings: await readSettings(settingsFlags(flags), io.environment),
+    tests,
+    pairs,
+    prompts,
+    scored,
+    seed: 1,
+  }
 }
 
 async function readScored(path: string | undefined): Promise<ScoredText> {

@@ -3,8 +3,6 @@ import { dirname } from "node:path"
 import { usualConfigFile } from "../../../config/file"
 import { profilePath } from "../../../config/profiles"
 import { readSettings, type Settings } from "../../../config/resolve"
-import { storeSettings } from "../../../config/sections/pull"
-import { connectionSettings } from "../../../config/sections/server"
 import { duration, integer } from "../../../config/values"
 import { UsageError } from "../../../errors/cli"
 import { FileFailed } from "../../../errors/store"
@@ -14,13 +12,14 @@ import { recommend } from "../../../measure/recommend"
 import { llamaVersion } from "../../../native/llama-version"
 import { version } from "../../../version"
 import { defineCommand } from "../../args/command"
-import { configFlag, type FlagTable, type FlagValues, grouped, switchFlag } from "../../args/flags"
+import { type FlagTable, type FlagValues, switchFlag } from "../../args/flags"
 import { writeSettings } from "../../measure/config-edit"
 import { rememberMemory } from "../../measure/direct"
 import { benchmarkMedia } from "../../measure/media"
 import { outputFlags } from "../../measure/output"
 import { conversationSeconds, Profiler, profileWork } from "../../measure/profiler"
 import { type MeasureRun, withRun } from "../../measure/run"
+import { settingsFlags, sourceFlags } from "../../measure/source-flags"
 import type { BenchSubject } from "../../measure/subject"
 import { openSubjects } from "../../measure/subjects"
 import { variantsOf } from "../../measure/variants"
@@ -45,8 +44,7 @@ const flagTable = {
   },
   budget: { value: duration, description: "the most time for full contexts (default 5m)" },
   ...outputFlags,
-  ...grouped({ ...storeSettings, ...connectionSettings }, "Models and server"),
-  ...configFlag,
+  ...sourceFlags,
 } satisfies FlagTable
 
 type ProfileFlags = FlagValues<typeof flagTable>
@@ -70,10 +68,8 @@ What was found is kept for this version of the model, this machine and this buil
   ],
   flags: flagTable,
   async run({ flags, words, io }) {
-    const known = [...Object.keys({ ...storeSettings, ...connectionSettings }), "config"]
-    const given = Object.fromEntries(Object.entries(flags).filter(([key]) => known.includes(key)))
     // Measured against what is used where nothing was measured.
-    const settings = await readSettings({ ...given, profile: false }, io.environment)
+    const settings = await readSettings({ ...settingsFlags(flags), profile: false }, io.environment)
     let facts: ProfileFacts | undefined
     await withRun({ command: "profile", words, flags, seed: 1, io }, async (run) => {
       const [subject] = await openSubjects(words, settings, run, io)
