@@ -105,7 +105,8 @@ export class SlotAllocator {
   }
 
   #occupy(placement: SlotPlacement, sequence: Sequence): void {
-    const { slot, source, keep, saved } = placement
+    const { slot, source, keep, saved, number } = placement
+    if (number !== undefined) slot.number = number
     const isContinued = source === slot && saved === undefined && keep * 2 >= slot.length
     if (!isContinued) this.#runtime.keeper?.leaves(slot)
     // Its state needs room for itself, where a prompt that is computed takes the place of idle prefixes on the way.

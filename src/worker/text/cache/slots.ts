@@ -92,6 +92,8 @@ export interface SlotPlacement {
   readonly keep: number
   /** The prefix is not in a slot: it is loaded into the target. */
   readonly saved?: SavedPrefix
+  /** The number that the slot gets; absent: it keeps its own. */
+  readonly number?: number
 }
 
 /** Recomputing a shorter prefix is faster than copying it. */
@@ -169,14 +171,13 @@ export function choosePlacementIn(
   const slot =
     slots.find((one) => one.number === number) ?? evictionCandidate(slots.filter(({ busy }) => !busy))
   if (slot === undefined || slot.busy) return choosePlacement(prompt, slots, traits, cachePrompt, saved)
-  slot.number = number
-  if (!cachePrompt) return { slot, source: slot, keep: 0 }
+  if (!cachePrompt) return { slot, source: slot, keep: 0, number }
   const own = { slot, keep: reusable(slot, prompt, traits) }
   const anywhere = longest(slots, prompt, traits)
   const isCopied = worthCopying(anywhere, traits) && anywhere.keep >= own.keep + LEAST_COPIED
   const { slot: source, keep } = isCopied ? anywhere : own
-  if (saved === undefined || saved.keep < keep + LEAST_COPIED) return { slot, source, keep }
-  return { slot, source: slot, keep: saved.keep, saved }
+  if (saved === undefined || saved.keep < keep + LEAST_COPIED) return { slot, source, keep, number }
+  return { slot, source: slot, keep: saved.keep, saved, number }
 }
 
 function chooseAmongSlots(
