@@ -4,7 +4,8 @@ import { join } from "node:path"
 const INPUTS = [
   "src/**/*",
   "build.ts",
-  "scripts/{components,pack,source-hash}.ts",
+  "scripts/{components,pack,source-hash,mtmd}.ts",
+  "scripts/mtmd/*",
   "package.json",
   "package-lock.json",
 ]
