@@ -23,6 +23,7 @@ export const stages = {
     { name: "load", label: "rest of the load", unit: "ms" },
     { name: "firstToken", label: "first token after it", unit: "ms" },
     { name: "growth", label: "longest gap of a stream while the cache grows", unit: "ms" },
+    { name: "grown", label: "the same beside an equal prompt, in the grown cache", unit: "ms" },
     { name: "save", label: "stop, with prompts saved", unit: "ms" },
     { name: "restore", label: `the same ${LONG_TOKENS}-token prompt after a restart`, unit: "ms" },
   ] satisfies readonly Metric[],
@@ -55,6 +56,7 @@ export interface StagesInput {
 /** Starts a server twice, and takes the time of each stage. */
 export async function measureStages(input: StagesInput, text: RandomText): Promise<Sample> {
   const long = text.next(LONG_TOKENS)
+  const another = text.next(LONG_TOKENS)
   const first = await start(input)
   const endpoint = { url: first.url, model: input.model, signal: input.signal }
   let begun: Omit<Sample, "save" | "restore">
@@ -62,12 +64,10 @@ export async function measureStages(input: StagesInput, text: RandomText): Promi
     const sentAt = performance.now()
     const { timings } = await ask(endpoint, text.next(16))
     const firstToken = performance.now() - sentAt - timings.load_ms
-    begun = {
-      start: first.startMs,
-      load: timings.load_ms,
-      firstToken,
-      growth: await growthGap(endpoint, text, long),
-    }
+    const growth = await gapBeside(endpoint, text, long)
+    await checkGrowths(endpoint)
+    const grown = await gapBeside(endpoint, text, another)
+    begun = { start: first.startMs, load: timings.load_ms, firstToken, growth, grown }
   } catch (error) {
     await first[Symbol.asyncDispose]()
     throw error
@@ -86,8 +86,8 @@ async function start({ executable, modelPath, home, signal }: StagesInput): Prom
   return await ServerProcess.start(server, signal)
 }
 
-/** A stream runs while a prompt arrives that the cache has no room for. */
-async function growthGap(endpoint: Endpoint, text: RandomText, long: string): Promise<number> {
+/** A stream runs while a long prompt arrives, for which the cache has no room the first time. */
+async function gapBeside(endpoint: Endpoint, text: RandomText, long: string): Promise<number> {
   const underWay = Promise.withResolvers<void>()
   const stream = complete(endpoint, { kind: "text", text: text.next(16) }, STREAM_TOKENS, (pieces) => {
     if (pieces === PIECES_BEFORE) underWay.resolve()
@@ -95,12 +95,15 @@ async function growthGap(endpoint: Endpoint, text: RandomText, long: string): Pr
   stream.catch(underWay.reject)
   await underWay.promise
   const [{ textAt }] = await Promise.all([stream, ask(endpoint, long)])
-  const response = await fetch(`${endpoint.url}/v0/ps`, { signal: endpoint.signal })
+  return Math.max(0, ...textAt.slice(1).map((at, index) => at - (textAt[index] ?? at)))
+}
+
+async function checkGrowths({ url, signal }: Endpoint): Promise<void> {
+  const response = await fetch(`${url}/v0/ps`, { signal })
   // Our own server's answer has this type.
   const { models } = (await response.json()) as LoadedBody
   if (!models.some(({ counters }) => counters.kv_growths > 0))
     throw new BenchFailure("the KV cache did not grow; nothing to measure")
-  return Math.max(0, ...textAt.slice(1).map((at, index) => at - (textAt[index] ?? at)))
 }
 
 /** Reading the prompt from disk and evaluating what is left of it. */
