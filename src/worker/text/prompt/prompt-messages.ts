@@ -4,6 +4,7 @@ import type { LibraryFiles } from "../../../llama/library"
 import type { VocabularyShare } from "../../../llama/vocabulary"
 import type { TemplateFallback } from "../../../prompt/template"
 import type { WireRendered, WireRequest } from "../../../protocol/wire"
+import type { PromptUnit } from "./cells"
 import type { PreparedRequest } from "./prepared"
 
 /** What the prompt thread needs to know about the model. */
@@ -37,6 +38,8 @@ export type ToPromptThread =
       readonly id: number
       readonly purpose: Purpose
       readonly request: WireRequest<GenerationRequest>
+      /** What stands in the prompt for each picture or sound of the request; absent: it has none. */
+      readonly media?: readonly (readonly PromptUnit[])[]
     }
   /** Cancels a job; answered with `forgotten` unless it is too late. */
   | { readonly type: "forget"; readonly id: number }
