@@ -59,6 +59,8 @@ describe("a model", () => {
       draftModel: null,
       draftMax: 16,
       draftMin: 0,
+      reasoning: "auto",
+      reasoningBudget: -1,
       memoryMap: false,
       memoryLock: false,
       priority: "normal",
