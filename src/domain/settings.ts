@@ -279,6 +279,16 @@ export const LOAD_SETTINGS = {
     onlyText: true,
     modelfile: { name: "draft_num_min" },
   }),
+  /** Of requests that have none; `null`: a new one for each. */
+  seed: row({
+    name: "seed",
+    flag: "seed",
+    values: orChosen(integers(NUMBERS.fixedSeed), "random"),
+    fallback: null,
+    help: "seed of requests that have none (default: a new one for each)",
+    takesEffect: "load",
+    onlyText: true,
+  }),
   /** Of chats whose requests say neither yes nor no; `auto`: as the template has it. */
   reasoning: row({
     name: "reasoning",

@@ -75,7 +75,10 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
       needsCheckpoints: !cutsBack(loaded.cache.traits),
       ...(defaults !== undefined && { modelDefaults: defaults }),
       thinking: thinkingOf(settings),
-      sampling: modelDefaults((key) => model.metadata(key), ownDefaults.sampling),
+      sampling: modelDefaults((key) => model.metadata(key), {
+        ...ownDefaults.sampling,
+        ...(settings.seed !== null && { seed: settings.seed }),
+      }),
     },
     load.templateTimeoutMs,
     thread,
