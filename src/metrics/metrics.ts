@@ -134,6 +134,7 @@ export class Metrics {
 
   tokensDrafted(worker: CountedWorker, counts: DraftCounts): void {
     this.#workers.tokensDrafted(worker, counts)
+    this.#llama.drafted(counts)
   }
 
   adaptersUsed(worker: CountedWorker, usage: AdapterUsage): void {
