@@ -47,7 +47,7 @@ const KV_TYPES: Record<KvType, number> = {
 }
 
 /** `enum llama_flash_attn_type`. */
-const FLASH_ATTENTION = { auto: -1, off: 0, on: 1 } as const
+export const FLASH_ATTENTION = { auto: -1, off: 0, on: 1 } as const
 
 /** `enum llama_rope_scaling_type`. */
 const ROPE_SCALING = { file: -1, none: 0, linear: 1, yarn: 2 } as const

@@ -1,5 +1,7 @@
 import { dlopen, type Pointer, toArrayBuffer } from "bun:ffi"
+import type { TextModelSettings } from "../domain/settings"
 import { NativeLibraryError } from "../errors/engine"
+import { FLASH_ATTENTION } from "./context"
 import { cString, type Library, type NativePointer } from "./library"
 import type { Model } from "./model"
 import { mtmdSymbols } from "./symbols"
@@ -27,6 +29,7 @@ export interface MtmdOptions {
   /** The name of the device that it is computed on; undefined: CPUs. */
   readonly device: string | undefined
   readonly threads: number
+  readonly flashAttention: TextModelSettings["flashAttention"]
   /** The most tokens of a picture, for models that take pictures of any size. */
   readonly mostTokens: number
 }
@@ -77,11 +80,12 @@ export class Mtmd implements Disposable {
     path: string,
     model: Model,
     projector: string,
-    { device, threads, mostTokens }: MtmdOptions,
+    { device, threads, flashAttention, mostTokens }: MtmdOptions,
   ): Mtmd | undefined {
     openMtmd(library, path)
     const name = device === undefined ? null : cString(device)
-    const context = library.shim.xllm_mtmd_new(cString(projector), model.ptr, name, threads)
+    const attention = FLASH_ATTENTION[flashAttention]
+    const context = library.shim.xllm_mtmd_new(cString(projector), model.ptr, name, threads, attention)
     if (context === null) return undefined
     const loaded = new Mtmd(library, path, { context, width: model.inputLength })
     loaded.#mtmd.mtmd_xllm_cap_tokens(context, mostTokens)

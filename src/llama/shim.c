@@ -678,7 +678,8 @@ int32_t xllm_mtmd_open(const char *path) {
  * Loads a projector for a model: onto the device of that name, or to be computed on CPUs where there is none. Its log
  * goes where the others' goes, see xllm_log_to; by itself it would print prompts. Null if the file was refused.
  */
-void *xllm_mtmd_new(const char *path, const void *model, const char *device, int32_t threads) {
+void *xllm_mtmd_new(const char *path, const void *model, const char *device, int32_t threads,
+                    int32_t flash_attn_type) {
   struct mtmd_params params = mtmd_default_params();
   params.use_gpu = device != 0;
   params.device = device ? dev_by_name(device) : 0;
@@ -688,6 +689,7 @@ void *xllm_mtmd_new(const char *path, const void *model, const char *device, int
   }
   params.print_timings = 0;
   params.n_threads = threads;
+  params.flash_attn_type = flash_attn_type;
   params.warmup = 0;
   error[0] = 0;
   mtmd_set_log(on_log, 0);

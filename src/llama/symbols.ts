@@ -30,7 +30,7 @@ export const shimSymbols = {
   xllm_threadpool_attach: { args: ["ptr", "ptr", "ptr"], returns: "void" },
   xllm_threadpool_detach: { args: ["ptr"], returns: "void" },
   xllm_mtmd_open: { args: ["cstring"], returns: "i32" },
-  xllm_mtmd_new: { args: ["cstring", "ptr", "ptr", "i32"], returns: "ptr" },
+  xllm_mtmd_new: { args: ["cstring", "ptr", "ptr", "i32", "i32"], returns: "ptr" },
   xllm_mtmd_chunks: { args: ["ptr", "ptr", "ptr"], returns: "i32" },
   xllm_mtmd_positions: { args: ["ptr", "i32", "i32", "ptr"], returns: "void" },
 } as const

@@ -88,6 +88,15 @@ export class MtmdProjector implements Projector {
     return this.#largest.every((content) => this.#parts.mtmd.reserve(content))
   }
 
+  /** Encodes the smallest picture or sound now. @returns false if that fails */
+  test(): boolean {
+    const { mtmd } = this.#parts
+    const content = this.sees
+      ? { width: 32, height: 32, rgb: new Uint8Array(32 * 32 * 3) }
+      : { samples: this.sampleRate, pcm: new Float32Array(this.sampleRate) }
+    return mtmd.encode(content) !== undefined
+  }
+
   plan(media: MeasuredMedia): readonly PromptUnit[] {
     const chunks = this.#layOut(sizeOf(media))
     if (chunks === undefined)
