@@ -18,7 +18,9 @@ export const listed = computed<readonly Conversation[]>(() => {
   const wanted = searchText.value.trim().toLowerCase()
   const found = [...all.value.values()].filter(
     ({ id, title }) =>
-      wanted === "" || title.toLowerCase().includes(wanted) || texts.value?.get(id)?.includes(wanted) === true,
+      wanted === "" ||
+      title.toLowerCase().includes(wanted) ||
+      texts.value?.get(id)?.includes(wanted) === true,
   )
   return found.sort((a, b) => b.updatedAt - a.updatedAt)
 })
