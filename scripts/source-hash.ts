@@ -5,6 +5,8 @@ const INPUTS = [
   "src/**/*",
   "build.ts",
   "scripts/{components,pack,page,source-hash}.ts",
+  "scripts/{components,pack,source-hash,mtmd}.ts",
+  "scripts/mtmd/*",
   "package.json",
   "package-lock.json",
 ]
