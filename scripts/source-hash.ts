@@ -4,8 +4,7 @@ import { join } from "node:path"
 const INPUTS = [
   "src/**/*",
   "build.ts",
-  "scripts/{components,pack,page,source-hash}.ts",
-  "scripts/{components,pack,source-hash,mtmd}.ts",
+  "scripts/{components,pack,page,source-hash,mtmd}.ts",
   "scripts/mtmd/*",
   "package.json",
   "package-lock.json",

@@ -166,6 +166,7 @@ export class TextWorker {
     this.#loop = new TextLoop({
       ...loaded,
       runtime,
+      media: this.#mediaSteps(loaded, senses),
       speculation,
       adapters,
       outbox: this.#outbox,
