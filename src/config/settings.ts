@@ -8,7 +8,7 @@ import type { AdapterSetting } from "./loras"
 import { findPaths } from "./paths"
 import { kvDiskSettings } from "./sections/kv-disk"
 import { flaglessSettings } from "./sections/flagless"
-import { mediaSettings } from "./sections/images"
+import { mediaSettings, visionSettings } from "./sections/images"
 import { capacitySettings } from "./sections/limits"
 import { loraSettings } from "./sections/loras"
 import { logFileSettings, logSettings } from "./sections/log"
@@ -104,6 +104,11 @@ export interface AccessSettings {
   readonly metricsPublic: boolean
   readonly logContent: boolean
   readonly uploadLimitBytes: number
+  readonly vision: {
+    readonly maxFiles: number
+    readonly maxBytes: number
+    readonly fetchesUrls: boolean
+  }
   readonly publicUrl: string | null
   readonly reasoningField: ReasoningField
 }
@@ -117,6 +122,7 @@ export function accessSettings(inputs: Inputs): AccessSettings {
   const { metricsPublic } = resolveSettings(metricsSettings, inputs).values
   const { logContent } = logFileOptions(inputs)
   const { uploadLimit: uploadLimitBytes } = resolveSettings(mediaSettings, inputs).values
+  const { visionMaxFiles, visionMaxBytes, visionFetchUrls } = resolveSettings(visionSettings, inputs).values
   return {
     corsOrigins,
     allowedHosts,
@@ -125,6 +131,7 @@ export function accessSettings(inputs: Inputs): AccessSettings {
     metricsPublic,
     logContent,
     uploadLimitBytes,
+    vision: { maxFiles: visionMaxFiles, maxBytes: visionMaxBytes, fetchesUrls: visionFetchUrls },
     publicUrl,
     reasoningField,
   }

@@ -3,6 +3,7 @@ import type { LoadedTextInfo } from "../../domain/loaded-model"
 import type { TextModelDetails } from "../../domain/model"
 import { recommendedSampling, SAMPLING_DEFAULTS } from "../../formats/sampling-defaults"
 import { toGenerationSettings } from "./generation-settings"
+import { MEDIA_MARK } from "./media-mark"
 
 /** llama.cpp's number for "as many as there is room for". */
 const UNLIMITED = -1
@@ -35,6 +36,7 @@ export function toProperties(model: TextModelDetails, { contextLength, loaded, v
     model_path: `${model.name}.gguf`,
     model_ftype: model.quantization,
     modalities: { vision: model.capabilities.includes("vision"), video: false, audio: false },
+    media_marker: MEDIA_MARK,
     endpoint_slots: true,
     endpoint_props: false,
     endpoint_metrics: true,

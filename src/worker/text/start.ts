@@ -16,6 +16,8 @@ import { fingerprintOf } from "./cache/disk/fingerprint"
 import { SavedPrompts } from "./cache/disk/saved-prompts"
 import { cutsBack } from "./cache/slots"
 import { type LoadedText, loadText } from "./load"
+import type { Senses } from "./media/media-prompts"
+import { pictureCommand, ProcessMediaReader } from "./media/media-reader"
 import { newThread, PromptClient } from "./prompt/prompt-client"
 import { modelDefaults } from "./sampling/sampling"
 import { TextWorker } from "./worker"
@@ -91,6 +93,7 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
     plan: kv,
     name,
     prompts,
+    senses: sensesOf(loaded),
     saved,
     batchCosts: load.batchCosts,
     settings,
@@ -99,6 +102,11 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
     turnFolder: join(load.environment.runtimeFolder, "turns"),
     send,
   })
+}
+
+function sensesOf({ projector }: LoadedText): Senses | undefined {
+  if (projector === undefined) return undefined
+  return { planner: projector, reader: new ProcessMediaReader(pictureCommand(), projector.sampleRate) }
 }
 
 /** The model's prompts on disk; undefined: they are not kept. */
