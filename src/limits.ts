@@ -219,6 +219,8 @@ export const NUMBERS = {
    * Seeds of other APIs have up to 64 bits. Beyond 2^53 the last digits are lost, but results stay reproducible.
    */
   seed: { min: -(2 ** 64), max: 2 ** 64 },
+  /** Of samplers; llama.cpp replaces the largest 32-bit number by a random one. */
+  fixedSeed: { min: 0, max: 2 ** 32 - 2 },
   /** -1 is llama-server's: any. */
   slot: { min: -1, max: MAX_INT32 },
   /** Characters at the start of a line. */

@@ -4,8 +4,25 @@ import type { ToolUse } from "./tools"
 
 export type Role = "system" | "developer" | "user" | "assistant" | "tool"
 
+/** A picture or a sound. Its file is the caller's, who keeps it until the request has ended. */
+export interface MediaPart {
+  readonly type: "image" | "audio"
+  /** Absolute. */
+  readonly path: string
+  /** How closely a picture is looked at; absent: as the settings say. */
+  readonly detail?: PictureDetail
+}
+
+/** `low`: it is made small first, and takes fewer tokens. */
+export type PictureDetail = "auto" | "low" | "high"
+
+export interface TextPart {
+  readonly type: "text"
+  readonly text: string
+}
+
 /** A part of a message's content. */
-export type ContentPart = { readonly type: "text"; readonly text: string }
+export type ContentPart = TextPart | MediaPart
 
 /** The content of a message; `textOf` reads both forms. */
 export type Content = string | readonly ContentPart[]
@@ -203,6 +220,8 @@ export interface CompletionRequest extends GenerationOptions {
   readonly kind: "completion"
   /** Text, or token ids. */
   readonly prompt: string | readonly number[]
+  /** With a text: what it shows at each of its marks; absent: nothing. */
+  readonly media?: CompletionMedia
   /** Text after the gap: requests fill-in-the-middle. */
   readonly suffix?: string
   /** With `suffix`: other files of the project, in front of the gap; absent: none. */
@@ -215,6 +234,13 @@ export interface CompletionRequest extends GenerationOptions {
   readonly leastIndent?: number
   /** Report the prompt's text (and, with `topLogprobs`, its tokens' log probabilities) in the `prompt` event. */
   readonly echo: boolean
+}
+
+/** Pictures and sounds of a completion. */
+export interface CompletionMedia {
+  /** The text that stands in the prompt for each part in turn; it occurs as often as there are parts. */
+  readonly mark: string
+  readonly parts: readonly MediaPart[]
 }
 
 export type GenerationRequest = ChatRequest | CompletionRequest

@@ -13,6 +13,7 @@ import type { LoadedModel } from "../domain/loaded-model"
 import { isGguf, type ModelDetails, type ModelKind, type ModelSummary } from "../domain/model"
 import type { SpeechEvent, SpeechRequest } from "../domain/media/speech"
 import { taskOf, type WorkEvent, type WorkRequest } from "../domain/tasks"
+import type { ModelSettings } from "../domain/settings"
 import type { SlotRequest, SlotResult } from "../domain/slots"
 import type { TokensRequest, TokensResult } from "../domain/tokens"
 import type { TranscriptionEvent, TranscriptionRequest } from "../domain/media/transcription"
@@ -265,6 +266,10 @@ export class LocalEngine implements ManagedEngine {
 
   contextLengths(models: readonly ModelSummary[]): Promise<ReadonlyMap<string, ContextLengths>> {
     return this.#contexts.read(models)
+  }
+
+  async settings(name: string): Promise<ModelSettings> {
+    return this.#live.settingsOf(await this.resolve(name))
   }
 
   async resolve(name: string | undefined, request?: WorkRequest["kind"]): Promise<ModelSummary> {

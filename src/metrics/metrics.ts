@@ -146,6 +146,7 @@ export class Metrics {
 
   tokensDrafted(worker: CountedWorker, counts: DraftCounts): void {
     this.#workers.tokensDrafted(worker, counts)
+    this.#llama.drafted(counts)
   }
 
   adaptersUsed(worker: CountedWorker, usage: AdapterUsage): void {

@@ -7,10 +7,12 @@ import type {
   CompletionRequest,
   GenerationEvent,
   GenerationRequest,
+  MediaPart,
   RenderedPrompt,
   SamplingParameters,
   TokenLogprob,
 } from "../domain/chat"
+import { requestMedia } from "../domain/content"
 import type { ModelDefaults } from "../domain/model"
 import { isGenerationRequest, type WorkEvent, type WorkRequest } from "../domain/tasks"
 import type { WireError } from "../errors/base"
@@ -33,6 +35,8 @@ export interface WireRequest<R extends WorkRequest = WorkRequest> {
   /** The prompt of a completion if it is token ids. */
   readonly promptIds?: Int32Array
   readonly logitBias?: WireBias
+  /** The pictures and sounds of the request, which are in the JSON too; absent: none. */
+  readonly media?: readonly MediaPart[]
 }
 
 /** Replaces a `maxTokens` of `Infinity`, which JSON cannot represent. */
@@ -53,8 +57,10 @@ function encodeGeneration(request: GenerationRequest): Omit<WireRequest, "kind">
     ...(promptIds && { prompt: undefined }),
     ...(request.maxTokens === Number.POSITIVE_INFINITY && { maxTokens: UNLIMITED }),
   }
+  const media = requestMedia(request)
   return {
     json: JSON.stringify(flat),
+    ...(media.length > 0 && { media }),
     ...(promptIds && { promptIds: new Int32Array(promptIds) }),
     ...(logitBias !== undefined && { logitBias: encodeBias(logitBias) }),
   }

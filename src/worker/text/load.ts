@@ -32,6 +32,7 @@ import { LoadedAdapters } from "./adapters/loaded-adapters"
 import { KvCache } from "./cache/kv-cache"
 import { DraftModel } from "./draft/draft-model"
 import { describeSpeculation } from "./draft/settings"
+import type { Projector } from "./media/projector"
 import { ContextFactory } from "./growth/context-factory"
 import { measureFootprint, programPages } from "./footprint"
 import { ropeOf } from "./rope"
@@ -46,6 +47,8 @@ export interface LoadedText {
   readonly cache: KvCache
   /** Guesses its tokens; absent: no model does. */
   readonly draft: DraftModel | undefined
+  /** What it sees or hears with; absent: it reads text only. */
+  readonly projector?: Projector
   /** Makes the contexts that replace the first one. */
   readonly contexts: ContextFactory
   readonly loadedAdapters: LoadedAdapters

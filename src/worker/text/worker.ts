@@ -26,8 +26,9 @@ import { MemoryRequests } from "./growth/memory-requests"
 import { StepOutbox } from "./output/step-outbox"
 import { conversationTooLarge } from "./growth/pool-bytes"
 import { ContextLost, PoolGrowth } from "./growth/pool-growth"
+import { MediaPrompts } from "./media/media-prompts"
 import type { PreparedRequest } from "./prompt/prepared"
-import { type Preparation, PromptClient } from "./prompt/prompt-client"
+import type { Preparation, PromptClient } from "./prompt/prompt-client"
 import { RunningRequest } from "./request"
 import { RestTimer } from "./rest-timer"
 import type { Runtime } from "./runtime"
@@ -73,7 +74,7 @@ interface TextWorkerParts {
 /** Handles the parent's messages and runs the loop while there is work. */
 export class TextWorker {
   readonly #name: string
-  readonly #prompts: PromptClient
+  readonly #prompts: MediaPrompts
   readonly #library: Library
   readonly #vocabulary: Vocabulary
   readonly #send: (message: FromTextWorker) => void
@@ -115,7 +116,7 @@ export class TextWorker {
   }: TextWorkerParts) {
     const now = (): number => performance.now()
     this.#name = name
-    this.#prompts = prompts
+    this.#prompts = new MediaPrompts(name, prompts, undefined)
     this.#library = loaded.model.library
     this.#vocabulary = loaded.model.vocabulary
     prompts.onDropped = (prepared) => this.#grammarOf(prepared)?.[Symbol.dispose]()

@@ -1,4 +1,5 @@
 import type { ChatMessage, ContentPart, ToolCall } from "../../../domain/chat"
+import { textOf } from "../../../domain/content"
 import { InvalidRequest, Unsupported } from "../../../errors/request"
 import { shorten } from "../../../lib/text/shorten"
 import { COUNTS, SHOWN, TEXTS, TOOLS } from "../../../limits"
@@ -147,7 +148,7 @@ class Conversation {
     const own = this.#readContent(`${path}.content`, fields.unchecked("content") ?? [])
     const opaque = fromOpaque(fields.text("encrypted_content", TEXTS.prompt) ?? "")
     const summary = this.#readContent(`${path}.summary`, fields.unchecked("summary") ?? [])
-    const written = (own.length > 0 ? own : summary).map(({ text }) => text)
+    const written = (own.length > 0 ? own : summary).map((part) => textOf([part]))
     const texts = own.length === 0 && opaque !== undefined ? [opaque] : written
     this.#open().thoughts.push(...texts.filter((text) => text !== ""))
   }

@@ -7,6 +7,7 @@ import type { ResolvedMarker } from "../markers"
 import type { StopText } from "../output/stop"
 import type { BreakerTable } from "../sampling/dry-breakers"
 import type { TokenIndexShare } from "../sampling/token-index"
+import type { MeasuredMedia } from "../media/media-reader"
 import type { PromptCells } from "./cells"
 
 /** Biases added to logits, with each token listed once. */
@@ -130,4 +131,6 @@ export interface PreparedRequest extends PromptCells {
   readonly adapters?: readonly AppliedAdapter[]
   readonly constraint?: PreparedConstraint
   readonly answer?: PreparedAnswer
+  /** The pictures and sounds that its media cells show, in the request's order; absent: none. */
+  readonly shown?: readonly MeasuredMedia[]
 }

@@ -4,6 +4,7 @@ import { TemplateFailed } from "../../../errors/engine"
 import { InvalidRequest } from "../../../errors/request"
 import { formatSeconds } from "../../../lib/text/duration"
 import type { WireRendered, WireRequest } from "../../../protocol/wire"
+import type { PromptUnit } from "./cells"
 import type { PreparedRequest } from "./prepared"
 import type { FromPromptThread, PromptThreadSetup, Purpose, ToPromptThread } from "./prompt-messages"
 
@@ -13,6 +14,7 @@ interface Job {
   readonly id: number
   readonly purpose: Purpose
   readonly request: WireRequest<GenerationRequest>
+  readonly media: readonly (readonly PromptUnit[])[]
   readonly resolve: (answer: Answer) => void
   readonly reject: (error: XllmError) => void
   /** The caller no longer waits for it. */
@@ -71,8 +73,12 @@ export class PromptClient {
     this.#startThread()
   }
 
-  prepare(request: WireRequest<GenerationRequest>): Preparation {
-    const { job, answer } = this.#begin("generate", request)
+  /** `media`: what stands in the prompt for each picture or sound of the request. */
+  prepare(
+    request: WireRequest<GenerationRequest>,
+    media: readonly (readonly PromptUnit[])[] = [],
+  ): Preparation {
+    const { job, answer } = this.#begin("generate", request, media)
     const prepared = answer.then((message) => {
       if (message.type === "prepared") return message.request
       throw new InternalError("a request was shown that was to be prepared")
@@ -81,8 +87,11 @@ export class PromptClient {
   }
 
   /** Renders a request's prompt and parameters for inspection. @throws as a preparation */
-  async render(request: WireRequest<GenerationRequest>): Promise<WireRendered> {
-    const message = await this.#begin("render", request).answer
+  async render(
+    request: WireRequest<GenerationRequest>,
+    media: readonly (readonly PromptUnit[])[] = [],
+  ): Promise<WireRendered> {
+    const message = await this.#begin("render", request, media).answer
     if (message.type === "rendered") return message.result
     throw new InternalError("a request was prepared that was to be shown")
   }
@@ -90,12 +99,14 @@ export class PromptClient {
   #begin(
     purpose: Purpose,
     request: WireRequest<GenerationRequest>,
+    media: readonly (readonly PromptUnit[])[],
   ): { readonly job: Job; readonly answer: Promise<Answer> } {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>()
     const job: Job = {
       id: this.#nextId++,
       purpose,
       request,
+      media,
       resolve,
       reject,
       isForgotten: false,
@@ -123,8 +134,8 @@ export class PromptClient {
     this.#send({ type: "setup", ...this.#setup })
   }
 
-  #post({ id, purpose, request }: Job): void {
-    this.#send({ type: "prepare", id, purpose, request })
+  #post({ id, purpose, request, media }: Job): void {
+    this.#send({ type: "prepare", id, purpose, request, media })
   }
 
   #send(message: ToPromptThread): void {

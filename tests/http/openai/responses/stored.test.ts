@@ -34,7 +34,7 @@ function messagesOf(engine: FakeEngine) {
   if (request.kind !== "chat") throw new Error("not a chat")
   return request.messages.map(({ role, content }) => [
     role,
-    typeof content === "string" ? content : content.map(({ text }) => text).join(""),
+    typeof content === "string" ? content : content.map((part) => ("text" in part ? part.text : "")).join(""),
   ])
 }
 

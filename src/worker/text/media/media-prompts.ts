@@ -1,0 +1,83 @@
+import type { GenerationRequest, MediaPart } from "../../../domain/chat"
+import { Unsupported } from "../../../errors/request"
+import type { WireRendered, WireRequest } from "../../../protocol/wire"
+import type { PromptUnit } from "../prompt/cells"
+import type { PreparedRequest } from "../prompt/prepared"
+import type { Preparation, PromptClient } from "../prompt/prompt-client"
+import type { MeasuredMedia, MediaReader } from "./media-reader"
+
+/** What a projector knows of media before anything is computed. */
+export interface MediaPlanner {
+  readonly sees: boolean
+  readonly hears: boolean
+  plan(media: MeasuredMedia): readonly PromptUnit[]
+}
+
+/** What a model perceives besides text, and how it is read. */
+export interface Senses {
+  readonly planner: MediaPlanner
+  readonly reader: MediaReader
+}
+
+/** Has prompts made, after what they show is measured. */
+export class MediaPrompts {
+  readonly #model: string
+  readonly #prompts: PromptClient
+  readonly #senses: Senses | undefined
+
+  /** `senses`: absent where the model reads text only. */
+  constructor(model: string, prompts: PromptClient, senses: Senses | undefined) {
+    this.#model = model
+    this.#prompts = prompts
+    this.#senses = senses
+  }
+
+  /** @throws in `prepared` besides what a preparation throws: Unsupported, and InvalidRequest for bad files */
+  prepare(request: WireRequest<GenerationRequest>): Preparation {
+    const { media } = request
+    if (media === undefined) return this.#prompts.prepare(request)
+    let preparation: Preparation | undefined
+    let isForgotten = false
+    const prepared = this.#measure(media).then(async (measured) => {
+      // Nobody waits for it any more.
+      if (isForgotten) return await new Promise<PreparedRequest>(() => {})
+      preparation = this.#prompts.prepare(request, measured.units)
+      return { ...(await preparation.prepared), shown: measured.shown }
+    })
+    return {
+      prepared,
+      forget: () => {
+        isForgotten = true
+        preparation?.forget()
+      },
+    }
+  }
+
+  async render(request: WireRequest<GenerationRequest>): Promise<WireRendered> {
+    const measured = request.media && (await this.#measure(request.media))
+    return await this.#prompts.render(request, measured?.units)
+  }
+
+  async #measure(parts: readonly MediaPart[]): Promise<{
+    readonly shown: readonly MeasuredMedia[]
+    readonly units: readonly (readonly PromptUnit[])[]
+  }> {
+    const { planner, reader } = this.#sensesFor(parts)
+    const shown = await Promise.all(parts.map((part) => reader.measure(part)))
+    return { shown, units: shown.map((media) => planner.plan(media)) }
+  }
+
+  #sensesFor(parts: readonly MediaPart[]): Senses {
+    const { planner } = this.#senses ?? {}
+    for (const { type } of parts) {
+      if (type === "image" ? planner?.sees : planner?.hears) continue
+      throw new Unsupported(refusal(this.#model, type), "messages")
+    }
+    if (this.#senses === undefined) throw new Unsupported(refusal(this.#model, "image"), "messages")
+    return this.#senses
+  }
+}
+
+function refusal(model: string, type: MediaPart["type"]): string {
+  return type === "image" ? `model '${model}' does not see images` : `model '${model}' does not take audio`
+}
