@@ -38,7 +38,6 @@ export function AnswerView(props: MessageRowProps & { readonly showsTokens: bool
         <ToolCalls session={session} message={message} calls={answer.toolCalls} results={results} />
       )}
       <End answer={answer} />
-      <Numbers answer={answer} />
     </>
   )
 }
@@ -135,7 +134,8 @@ function End({ answer }: { readonly answer: AnswerFacts | undefined }) {
   )
 }
 
-function Numbers({ answer }: { readonly answer: AnswerFacts | undefined }) {
+/** How many tokens an answer has, and how fast they came. */
+export function AnswerNumbers({ answer }: { readonly answer: AnswerFacts | undefined }) {
   const texts = chatTexts.value
   if (answer?.usage === undefined) return null
   const { usage, timings, firstTokenMs } = answer
@@ -147,5 +147,5 @@ function Numbers({ answer }: { readonly answer: AnswerFacts | undefined }) {
     ...(firstTokenMs === undefined ? [] : [texts.firstToken(durationText(firstTokenMs))]),
     ...(cached > 0 ? [texts.cached(numberText(cached))] : []),
   ]
-  return <p class="numbers number">{parts.join(" · ")}</p>
+  return <span class="numbers number">{parts.join(" · ")}</span>
 }

@@ -4,6 +4,7 @@ import { commonTexts } from "../../texts/common"
 import { IconButton } from "../../ui/button"
 import { toast } from "../../ui/toasts"
 import { childrenOf } from "../../conversations/tree"
+import { AnswerNumbers } from "./answer-view"
 import type { MessageRowProps } from "./message-row"
 
 interface MessageActionsProps extends MessageRowProps {
@@ -72,6 +73,7 @@ export function MessageActions(props: MessageActionsProps) {
         />
       )}
       <IconButton icon="trash" label={texts.remove} onClick={() => session.remove(message, texts)} />
+      {isAnswer && <AnswerNumbers answer={message.answer} />}
     </div>
   )
 }
