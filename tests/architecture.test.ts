@@ -125,7 +125,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["texts lib"],
     ["api"],
     ["ui"],
-    ["markdown"],
+    ["markdown", "conversations"],
     ["voice"],
     ["chat", "models", "images", "server"],
     ["settings"],

@@ -17,11 +17,7 @@ export function pathTo(messages: MessageMap, leaf: string | undefined): readonly
   return path.reverse()
 }
 
-/** The versions of a message, itself included, oldest first. */
-export function versionsOf(messages: MessageMap, message: Message): readonly Message[] {
-  return childrenOf(messages, message.parent)
-}
-
+/** The messages that follow one directly, oldest first: versions of each other. */
 export function childrenOf(messages: MessageMap, parent: string | undefined): readonly Message[] {
   return [...messages.values()]
     .filter((each) => each.parent === parent)

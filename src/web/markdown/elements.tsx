@@ -14,7 +14,7 @@ interface Frame {
 }
 
 /** Elements for a flat run of tokens. Nothing in a text becomes HTML; what has no element is text. */
-export function elementsOf(tokens: readonly Token[]): ComponentChildren {
+export function markdownElements(tokens: readonly Token[]): ComponentChildren {
   if (cellsIn(tokens) > MOST_CELLS) return <pre class="plain">{visible(plainText(tokens))}</pre>
   const root: Frame = { children: [], make: (children) => children }
   const stack = [root]
@@ -67,7 +67,7 @@ function opened(token: Token, children: ComponentChildren[]): ComponentChildren 
 function leaf(token: Token): ComponentChildren {
   switch (token.type) {
     case "inline":
-      return elementsOf(token.children ?? [])
+      return markdownElements(token.children ?? [])
     case "softbreak":
       return "\n"
     case "hardbreak":
