@@ -118,7 +118,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["choose", "events", "plan"],
     ["sources"],
     ["damage", "file-downloads", "find-plan", "signatures", "updates"],
-    ["repair", "shared-pulls"],
+    ["repair", "shared-pulls", "snapshot"],
     ["pull"],
   ],
   web: [
