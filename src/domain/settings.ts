@@ -279,6 +279,16 @@ export const LOAD_SETTINGS = {
     onlyText: true,
     modelfile: { name: "draft_num_min" },
   }),
+  /** How the vectors of a text's tokens become one; `none`: they stay apart; `auto`: as the file says. */
+  pooling: row({
+    name: "pooling",
+    flag: "pooling",
+    values: words(["auto", "none", "mean", "cls", "last"]),
+    fallback: "auto",
+    help: "how embeddings are pooled; none = a vector for each token, at /embedding (default auto: as the model's file says)",
+    takesEffect: "load",
+    modelfile: { name: "pooling" },
+  }),
   /** Of requests that have none; `null`: a new one for each. */
   seed: row({
     name: "seed",
