@@ -59,6 +59,7 @@ describe("a model", () => {
       draftModel: null,
       draftMax: 16,
       draftMin: 0,
+      draftLeastProbability: 0,
       pooling: "auto",
       seed: null,
       reasoning: "auto",
