@@ -179,7 +179,12 @@ export class ModelGuesser {
 
   #goesOn({ tokens, length, isOver }: Guess): boolean {
     const last = tokens.at(-1)
-    return !isOver && last !== undefined && tokens.length < length && !this.#draft.model.vocabulary.endsGeneration(last)
+    return (
+      !isOver &&
+      last !== undefined &&
+      tokens.length < length &&
+      !this.#draft.model.vocabulary.endsGeneration(last)
+    )
   }
 
   /** The slot of a sequence: its own, that with the longest common prefix, or the one unused for longest. */

@@ -21,7 +21,10 @@ export function draftRangeOf({
 }
 
 /** What a request wants, where the model's settings say `usual`. */
-export function rangeOf(usual: DraftRange, { mode, most, least, leastProbability }: SpeculationOptions = {}): DraftRange {
+export function rangeOf(
+  usual: DraftRange,
+  { mode, most, least, leastProbability }: SpeculationOptions = {},
+): DraftRange {
   const longest = mode === "off" ? 0 : (most ?? usual.most)
   return {
     most: longest,
