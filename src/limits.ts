@@ -299,6 +299,8 @@ export const PRODUCTS = {
    * arrive as one event: 150 ms to receive and serialise, and as long again in the worker.
    */
   echoedLogprobs: 131_072,
+  /** Tokens × numbers in the vector of each, at 20 bytes in the answer: 80 MB. */
+  tokenVectorNumbers: 4 * MIB,
   /** Log probabilities of an answer that is collected before it is sent, at 150 bytes each: 300 MB. */
   collectedLogprobs: 2_000_000,
 }

@@ -118,6 +118,11 @@ export class TextLoop {
     return this.#requests.size > 0
   }
 
+  /** The number of sequences that generate. */
+  get streams(): number {
+    return this.#requests.running.filter(({ generating }) => generating).length
+  }
+
   /** Is there no context at present, because a larger one is made in its place? */
   get suspended(): boolean {
     return this.#growth.suspended
@@ -185,10 +190,10 @@ export class TextLoop {
     this.#closeGaps()
     const runnable = this.#runnable()
     const media = this.#media
-    const turn = media?.next(runnable)
-    const plan = turn !== undefined && media?.isFirst ? undefined : this.#plan(runnable)
+    const next = media?.next(runnable)
+    const plan = next !== undefined && media?.isFirst ? undefined : this.#plan(runnable)
     if (plan !== undefined && plan.work.length > 0) this.#compute(plan)
-    else if (media !== undefined && turn !== undefined) this.#computeMedia(media, turn)
+    else if (media !== undefined && next !== undefined) this.#computeMedia(media, next)
     else return false
     return true
   }
@@ -307,10 +312,9 @@ export class TextLoop {
   /** A part of a picture or sound is a step of its own. */
   #computeMedia(media: MediaSteps, turn: MediaTurn): void {
     const { sequence } = turn
-    const streams = this.#requests.running.filter(({ generating }) => generating).length
     this.#adapters.apply(this.#runtime.context, sequence.request.adapters)
     try {
-      const { plan, result, rows } = media.compute(this.#runtime, turn, this.#budget.tokens(streams))
+      const { plan, result, rows } = media.compute(this.#runtime, turn, this.#budget.tokens(this.streams))
       if (this.#advance(plan, result)) this.#takeAll(rows)
     } catch (error) {
       this.#requests.fail(sequence, asXllmError(error))

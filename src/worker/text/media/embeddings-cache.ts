@@ -10,10 +10,6 @@ export class EmbeddingsCache {
     this.#mostBytes = mostBytes
   }
 
-  get bytes(): number {
-    return this.#bytes
-  }
-
   get(digest: Uint8Array): EncodedUnit | undefined {
     const key = digest.toHex()
     const unit = this.#units.get(key)

@@ -17,8 +17,6 @@ export interface MediaEncodingsParts {
   readonly reader: Pick<MediaReader, "pixels" | "samples">
   /** Do sequences decode at present? The encoder leaves them a core then. */
   readonly isBusy: () => boolean
-  /** Called when something was encoded, or could not be. */
-  readonly settled: () => void
 }
 
 /** A picture or sound that is being read and encoded. */
@@ -40,11 +38,6 @@ export class MediaEncodings {
 
   constructor(parts: MediaEncodingsParts) {
     this.#parts = parts
-  }
-
-  /** Is anything being encoded? */
-  get busy(): boolean {
-    return this.#jobs.size > 0
   }
 
   /** The embeddings of a unit of a request's prompt; undefined: they are not there yet, and are being computed now. */
@@ -109,13 +102,11 @@ export class MediaEncodings {
     this.#end(key, job)
     for (const unit of units) this.#cache.add(unit)
     for (const request of job.waiting) this.#held.set(request, units)
-    this.#parts.settled()
   }
 
   #lost(key: string, job: Job, error: XllmError): void {
     this.#end(key, job)
     for (const request of job.waiting) this.#failed.set(request, error)
-    this.#parts.settled()
   }
 
   /** A job that was given up may have been begun anew. */
