@@ -29,6 +29,7 @@ export interface ProjectorLoad {
   readonly gpus: readonly Device[]
   readonly threads: number
   readonly flashAttention: TextModelSettings["flashAttention"]
+  readonly warn: (text: string) => void
 }
 
 export interface LoadedProjector {
@@ -46,11 +47,12 @@ export function loadProjector(load: ProjectorLoad): LoadedProjector | undefined 
   const part = load.parts.find(({ role }) => role === "projector")
   if (part === undefined) return undefined
   const { files, name, gpus } = load
-  if (files.mtmd === undefined)
-    throw new ModelLoadFailed(
-      name,
-      `${describePart(part)} cannot be loaded: this build has no libmtmd; build it where there is a C++ compiler`,
+  if (files.mtmd === undefined) {
+    load.warn(
+      `'${name}' reads text only: ${describePart(part)} needs libmtmd, which this build does not have`,
     )
+    return undefined
+  }
   refuseMisfit(load, part)
   const [gpu] = gpus
   const reasons: string[] = []
