@@ -144,6 +144,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
       "speech-provider",
     ],
     ["audio", "media-shell", "probe", "job"],
+    ["picture"],
     ["text embedding", "tts", "asr", "diffusion", "not-in-this-build"],
     ["measure"],
     ["start"],

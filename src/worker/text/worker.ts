@@ -26,7 +26,7 @@ import { MemoryRequests } from "./growth/memory-requests"
 import { StepOutbox } from "./output/step-outbox"
 import { conversationTooLarge } from "./growth/pool-bytes"
 import { ContextLost, PoolGrowth } from "./growth/pool-growth"
-import { MediaPrompts } from "./media/media-prompts"
+import { MediaPrompts, type Senses } from "./media/media-prompts"
 import type { PreparedRequest } from "./prompt/prepared"
 import type { Preparation, PromptClient } from "./prompt/prompt-client"
 import { RunningRequest } from "./request"
@@ -59,6 +59,8 @@ interface TextWorkerParts {
   /** The model's. */
   readonly name: string
   readonly prompts: PromptClient
+  /** Absent: the model reads text only. */
+  readonly senses: Senses | undefined
   readonly saved: SavedPrompts | undefined
   readonly batchCosts: readonly BatchCost[] | undefined
   readonly settings: TextModelSettings
@@ -106,6 +108,7 @@ export class TextWorker {
     plan,
     name,
     prompts,
+    senses,
     saved,
     batchCosts,
     settings,
@@ -116,7 +119,7 @@ export class TextWorker {
   }: TextWorkerParts) {
     const now = (): number => performance.now()
     this.#name = name
-    this.#prompts = new MediaPrompts(name, prompts, undefined)
+    this.#prompts = new MediaPrompts(name, prompts, senses)
     this.#library = loaded.model.library
     this.#vocabulary = loaded.model.vocabulary
     prompts.onDropped = (prepared) => this.#grammarOf(prepared)?.[Symbol.dispose]()

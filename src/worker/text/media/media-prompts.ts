@@ -1,8 +1,9 @@
 import type { GenerationRequest, MediaPart } from "../../../domain/chat"
-import { Unsupported } from "../../../errors/request"
+import { UnreadableMedia, Unsupported } from "../../../errors/request"
 import type { WireRendered, WireRequest } from "../../../protocol/wire"
 import type { PromptUnit } from "../prompt/cells"
 import type { PreparedRequest } from "../prompt/prepared"
+import type { MediaUnits } from "../prompt/prompt-builder"
 import type { Preparation, PromptClient } from "../prompt/prompt-client"
 import type { MeasuredMedia, MediaReader } from "./media-reader"
 
@@ -10,6 +11,8 @@ import type { MeasuredMedia, MediaReader } from "./media-reader"
 export interface MediaPlanner {
   readonly sees: boolean
   readonly hears: boolean
+  /** Of the sounds that it takes, in Hz; 0 if it hears nothing. */
+  readonly sampleRate: number
   plan(media: MeasuredMedia): readonly PromptUnit[]
 }
 
@@ -60,10 +63,18 @@ export class MediaPrompts {
 
   async #measure(parts: readonly MediaPart[]): Promise<{
     readonly shown: readonly MeasuredMedia[]
-    readonly units: readonly (readonly PromptUnit[])[]
+    readonly units: MediaUnits
   }> {
     const { planner, reader } = this.#sensesFor(parts)
-    const shown = await Promise.all(parts.map((part) => reader.measure(part)))
+    const shown = await Promise.all(
+      parts.map(async (part, index) => {
+        try {
+          return await reader.measure(part)
+        } catch (error) {
+          throw error instanceof UnreadableMedia ? error.at(index + 1, parts.length) : error
+        }
+      }),
+    )
     return { shown, units: shown.map((media) => planner.plan(media)) }
   }
 
