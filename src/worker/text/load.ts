@@ -32,6 +32,7 @@ import { LoadedAdapters } from "./adapters/loaded-adapters"
 import { KvCache } from "./cache/kv-cache"
 import { DraftModel } from "./draft/draft-model"
 import { describeSpeculation } from "./draft/settings"
+import { loadProjector } from "./media/load-projector"
 import type { Projector } from "./media/projector"
 import { ContextFactory } from "./growth/context-factory"
 import { measureFootprint, programPages } from "./footprint"
@@ -101,6 +102,16 @@ export function loadText(
   refuseHopeless(model, source.name, settings, kv, gpuLayers)
   const decodeThreads = threadCount(settings.decodeThreads ?? usableCores())
   const threads = { decode: decodeThreads, prefill: threadCount(settings.prefillThreads ?? decodeThreads) }
+  const seeing = loadProjector({
+    files,
+    library,
+    model,
+    name: source.name,
+    parts: source.parts,
+    gpus: onGpu ? gpusForLoad(library, settings) : [],
+    threads: threads.prefill,
+    flashAttention: settings.flashAttention,
+  })
   const outputs = mostOutputs(settings.slots)
   const contexts = new ContextFactory({
     model,
@@ -108,7 +119,11 @@ export function loadText(
     options: {
       ...settings,
       batchTokens: BATCH_TOKENS,
-      microBatchTokens: MICRO_BATCH_TOKENS,
+      // llama.cpp ends the process if what must be computed at once is larger.
+      microBatchTokens: Math.max(
+        MICRO_BATCH_TOKENS,
+        seeing?.projector.isWhole ? seeing.projector.mostCells : 0,
+      ),
       outputs,
       decodeThreads: threads.decode,
       prefillThreads: threads.prefill,
@@ -118,12 +133,13 @@ export function loadText(
   const cache = new KvCache(context, model)
   const draft = DraftModel.load(library, model, source.name, source.parts, settings, threads.decode)
   const modelBytes = model.sizeBytes + (draft?.model.sizeBytes ?? 0) + loadedAdapters.bytes
+  const { hostBytes: seeingBytes = 0, deviceBytes: seeingOnGpu = 0 } = seeing ?? {}
   const offloadedShare = gpuLayers / (model.layers + 1)
   const before = onGpu ? gpus : []
   const footprintWith = (kvBytes: number): MemoryFootprint => {
     const bytes = model.sizeBytes + loadedAdapters.bytes + kvBytes
-    const offloadedBytes = bytes * offloadedShare
-    const hostBytes = bytes - offloadedBytes
+    const offloadedBytes = bytes * offloadedShare + seeingOnGpu
+    const hostBytes = bytes * (1 - offloadedShare) + seeingBytes
     const after = gpusForLoad(library, settings)
     return measureFootprint({ before, after, offloadedBytes, hostBytes, programBytes })
   }
@@ -135,6 +151,7 @@ export function loadText(
     context,
     cache,
     draft,
+    ...(seeing !== undefined && { projector: seeing.projector }),
     contexts,
     loadedAdapters,
     ownAdapters,
@@ -170,6 +187,7 @@ export function loadText(
       vocabularySize: model.vocabulary.size,
       fillInTheMiddle: model.vocabulary.fillInTheMiddle !== undefined,
       speculation: describeSpeculation(settings, cache.traits, kv.bytesPerSequence, draft !== undefined),
+      ...(seeing !== undefined && { projector: seeing.info }),
     },
   }
 }
