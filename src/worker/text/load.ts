@@ -36,7 +36,6 @@ import { loadProjector } from "./media/load-projector"
 import type { Projector } from "./media/projector"
 import { ContextFactory } from "./growth/context-factory"
 import { measureFootprint, programPages } from "./footprint"
-import type { MediaPlanner } from "./media/media-prompts"
 import { ropeOf } from "./rope"
 
 /** The most tokens of one decode: llama.cpp's own default. */
@@ -64,8 +63,6 @@ export interface LoadedText {
   readonly batchTokens: number
   readonly mostOutputs: number
   readonly threads: { readonly decode: number; readonly prefill: number }
-  /** Absent: the model reads text only. */
-  readonly projector?: MediaPlanner
   /** Everything except what the prompt thread provides. */
   readonly info: Omit<LoadedTextInfo, "chatTemplate">
 }
