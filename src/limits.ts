@@ -195,6 +195,10 @@ export const COUNTS = {
   biases: { maxItems: 16_384 },
   /** Biases by text, which have to be tokenized first. */
   biasedTexts: { maxItems: 1024 },
+  /** Downloads that run at once without a client. */
+  pulls: { maxItems: 8 },
+  /** Clients of `GET /v0/events`. */
+  watchers: { maxItems: 256 },
   /** `include`, `timestamp_granularities` and the like, which have few valid values. */
   words: { maxItems: 64 },
 } as const satisfies Readonly<Record<string, ListBound>>
@@ -244,6 +248,8 @@ export const NUMBERS = {
    * Seeds of other APIs have up to 64 bits. Beyond 2^53 the last digits are lost, but results stay reproducible.
    */
   seed: { min: -(2 ** 64), max: 2 ** 64 },
+  /** Of samplers; llama.cpp replaces the largest 32-bit number by a random one. */
+  fixedSeed: { min: 0, max: 2 ** 32 - 2 },
   /** -1 is llama-server's: any. */
   slot: { min: -1, max: MAX_INT32 },
   /** Characters at the start of a line. */

@@ -32,6 +32,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   store: ["formats", "log", "convert"],
   engine: ["measure", "protocol", "store", "formats", "log"],
   http: ["formats", "engine", "store", "metrics", "log", "convert"],
+  // The page in browsers: only the types of what the server answers.
+  web: ["http"],
   cli: [
     "config",
     "log",
@@ -87,7 +89,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
   engine: [
     ["contract"],
-    ["observer", "model-adapters", "model-kinds"],
+    ["observer", "model-adapters", "model-kinds", "model-senses"],
     ["process"],
     ["residency"],
     ["serving"],
@@ -98,7 +100,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["context"],
     ["read", "image-files", "response-store"],
     ["render"],
-    ["openai", "anthropic", "ollama", "llama-server", "v0"],
+    ["openai", "anthropic", "ollama", "llama-server", "v0", "web"],
     ["plugins"],
     ["server"],
   ],
@@ -118,6 +120,17 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["damage", "file-downloads", "find-plan", "signatures", "updates"],
     ["repair", "shared-pulls"],
     ["pull"],
+  ],
+  web: [
+    ["texts lib"],
+    ["api"],
+    ["ui"],
+    ["markdown"],
+    ["voice"],
+    ["chat", "models", "images", "server"],
+    ["settings"],
+    ["shell"],
+    ["main"],
   ],
   worker: [
     [
@@ -161,7 +174,7 @@ interface Import {
   readonly to: string | undefined
 }
 
-const files = [...new Bun.Glob("src/**/*.ts").scanSync({ cwd: ROOT })].sort()
+const files = [...new Bun.Glob("src/**/*.{ts,tsx}").scanSync({ cwd: ROOT })].sort()
 const sources = new Map(
   await Promise.all(files.map(async (file) => [file, await Bun.file(join(ROOT, file)).text()] as const)),
 )
@@ -188,8 +201,22 @@ describe("the folders of src/", () => {
 
   test("keep the dialects of the HTTP server to themselves", () => {
     const dialects = /^src\/http\/(openai|anthropic|ollama|llama-server|v0(?!\/bodies\/))/
-    const users = imports.filter(({ from, to }) => !from.startsWith("src/http/") && dialects.test(to ?? ""))
+    const users = imports.filter(
+      ({ from, to }) => !/^src\/(http|web)\//.test(from) && dialects.test(to ?? ""),
+    )
     expect(users.map(describeImport)).toEqual([])
+  })
+
+  test("give the page in browsers their types, and no code", () => {
+    const loaded = [...sources].flatMap(([file, text]) =>
+      file.startsWith("src/web/")
+        ? transpilerFor(file)
+            .scanImports(text)
+            .map(({ path }) => ({ from: file, specifier: path, to: targetOf(file, path) }))
+        : [],
+    )
+    const outside = loaded.filter(({ to }) => to?.startsWith("src/web/") === false)
+    expect(outside.map(describeImport)).toEqual([])
   })
 
   test("export no name twice", () => {
@@ -219,7 +246,9 @@ describe("the folders of src/", () => {
   })
 
   test("read the environment only in src/config", () => {
-    const readers = [...sources].filter(([, text]) => /\b(process|Bun)\.env\b/.test(withoutComments(text)))
+    const readers = [...sources].filter(([, text]) =>
+      /(?<!")\b(process|Bun)\.env\b/.test(withoutComments(text)),
+    )
     expect(readers.map(([file]) => file).filter((file) => !file.startsWith("src/config/"))).toEqual([])
   })
 })
@@ -244,10 +273,11 @@ describe("the scan for imports", () => {
   })
 
   test("sees all that Bun's own scanner sees", () => {
-    const transpiler = new Bun.Transpiler({ loader: "ts" })
     const missed = [...sources].flatMap(([file, text]) => {
       const seen = importsOf(file, text).map(({ specifier }) => specifier)
-      return transpiler.scanImports(text).filter(({ path }) => !seen.includes(path))
+      return transpilerFor(file)
+        .scanImports(text)
+        .filter(({ path, kind }) => !seen.includes(path) && kind !== "require-call")
     })
     expect(missed).toEqual([])
   })
@@ -264,7 +294,7 @@ function isAllowed({ from, to }: Import): boolean {
 
 /** `src/http/server/app.ts` → `http`, `src/errors/` → `errors`. */
 function unitOf(file: string): string {
-  return (file.split("/")[1] ?? "").replace(/\.ts$/, "")
+  return (file.split("/")[1] ?? "").replace(/\.tsx?$/, "")
 }
 
 function isDownward({ from, to }: Import): boolean {
@@ -280,7 +310,7 @@ function isDownward({ from, to }: Import): boolean {
 /** What part of a folder a file belongs to, and where in the layers that is; `layer` is -1 where it is in none. */
 function partOf(folder: string, file: string) {
   if (!file.startsWith(`src/${folder}/`)) return undefined
-  const name = (file.slice(`src/${folder}/`.length).split("/")[0] ?? "").replace(/\.ts$/, "")
+  const name = (file.slice(`src/${folder}/`.length).split("/")[0] ?? "").replace(/\.tsx?$/, "")
   const layers = LAYERS[folder] ?? []
   const layer = layers.findIndex((groups) => groups.some((group) => group.split(" ").includes(name)))
   const group = layers[layer]?.find((each) => each.split(" ").includes(name)) ?? name
@@ -305,6 +335,14 @@ function importsOf(file: string, text: string): Import[] {
   return specifiers.map((specifier) => ({ from: file, specifier, to: targetOf(file, specifier) }))
 }
 
+function transpilerFor(file: string): Bun.Transpiler {
+  return file.endsWith("x") ? TSX : TS
+}
+
+const TS = new Bun.Transpiler({ loader: "ts" })
+// What it adds for JSX are calls of `require`.
+const TSX = new Bun.Transpiler({ loader: "tsx" })
+
 function withoutComments(text: string): string {
   return text.replace(/\/\*[\s\S]*?\*\/|(^|\s)\/\/.*$/gm, "$1")
 }
@@ -312,7 +350,7 @@ function withoutComments(text: string): string {
 function targetOf(file: string, specifier: string): string | undefined {
   if (!specifier.startsWith(".")) return undefined
   const path = relative(ROOT, join(ROOT, dirname(file), specifier))
-  const candidates = [path, `${path}.ts`, `${path}/index.ts`]
+  const candidates = [path, `${path}.ts`, `${path}.tsx`, `${path}/index.ts`, `${path}/index.tsx`]
   return candidates.find((each) => /\.\w+$/.test(each) && existsSync(join(ROOT, each))) ?? `${path}.ts`
 }
 
@@ -322,10 +360,11 @@ function describeImport({ from, specifier }: Import): string {
 
 /** The files of one cycle, or none. Imports of types only are gone when the program runs. */
 function findCycle(): readonly string[] {
-  const transpiler = new Bun.Transpiler({ loader: "ts" })
   const graph = new Map(
     [...sources].map(([file, text]) => {
-      const loaded = transpiler.scanImports(text).filter(({ kind }) => kind === "import-statement")
+      const loaded = transpilerFor(file)
+        .scanImports(text)
+        .filter(({ kind }) => kind === "import-statement")
       return [file, loaded.map(({ path }) => targetOf(file, path)).filter((to) => to !== undefined)] as const
     }),
   )

@@ -323,6 +323,9 @@ test("guessed tokens count by their places in the drafts", async () => {
     'draft_tokens_accepted_total{model="tiny",place="2"}': 2,
     'draft_tokens_accepted_total{model="tiny",place="3-4"}': 2,
     'draft_tokens_accepted_total{model="tiny",place="5-8"}': 1,
+    "llamacpp:spec_decode_num_draft_tokens_total": 24,
+    "llamacpp:spec_decode_num_accepted_tokens_total": 8,
+    "llamacpp:spec_decode_num_drafts_total": 3,
   })
 })
 

@@ -59,6 +59,9 @@ const MAXIMUM_THREADS = 512
 /** More workers of one model than this are a typing error. */
 const MAXIMUM_REPLICAS = 64
 
+/** `reasoningBudget` without a limit: llama-server's number. */
+export const NO_BUDGET = -1
+
 const kvTypes = words(["f32", "f16", "bf16", "q8_0", "q4_0", "q4_1", "q5_0", "q5_1"], "TYPE")
 
 const threads = orChosen(integers({ min: 1, max: MAXIMUM_THREADS }), "auto")
@@ -275,6 +278,38 @@ export const LOAD_SETTINGS = {
     takesEffect: "load",
     onlyText: true,
     modelfile: { name: "draft_num_min" },
+  }),
+  /** Of requests that have none; `null`: a new one for each. */
+  seed: row({
+    name: "seed",
+    flag: "seed",
+    values: orChosen(integers(NUMBERS.fixedSeed), "random"),
+    fallback: null,
+    help: "seed of requests that have none (default: a new one for each)",
+    takesEffect: "load",
+    onlyText: true,
+  }),
+  /** Of chats whose requests say neither yes nor no; `auto`: as the template has it. */
+  reasoning: row({
+    name: "reasoning",
+    flag: "reasoning",
+    values: words(["auto", "on", "off"]),
+    fallback: "auto",
+    help: "think before answering where a request does not say (default auto: as the model's template has it)",
+    takesEffect: "load",
+    onlyText: true,
+    modelfile: { name: "reasoning" },
+  }),
+  /** The most tokens of thinking where a request does not say; -1: no limit. */
+  reasoningBudget: row({
+    name: "reasoning_budget",
+    flag: "reasoningBudget",
+    values: integers({ ...NUMBERS.tokens, min: NO_BUDGET }),
+    fallback: NO_BUDGET,
+    help: "max tokens of thinking where a request does not say; 0 = none (default -1: no limit)",
+    takesEffect: "load",
+    onlyText: true,
+    modelfile: { name: "reasoning_budget" },
   }),
   memoryMap: row({
     name: "mmap",

@@ -213,6 +213,8 @@ export interface Engine extends ModelBackend {
    * not loaded yet may get less if memory is short.
    */
   contextLengths(models: readonly ModelSummary[]): Promise<ReadonlyMap<string, ContextLengths>>
+  /** What a model is loaded with the next time. @throws ModelNotFound */
+  settings(model: string): Promise<ModelSettings>
   /**
    * How long a loaded model stays, from now and after every request that does not say it itself, until it is unloaded.
    * 0: only while it is in use; `null`: for good.

@@ -13,6 +13,7 @@ import type { LoadedModel } from "../domain/loaded-model"
 import { isGguf, type ModelDetails, type ModelKind, type ModelSummary } from "../domain/model"
 import type { SpeechEvent, SpeechRequest } from "../domain/media/speech"
 import { taskOf, type WorkEvent, type WorkRequest } from "../domain/tasks"
+import type { ModelSettings } from "../domain/settings"
 import type { SlotRequest, SlotResult } from "../domain/slots"
 import type { TokensRequest, TokensResult } from "../domain/tokens"
 import type { TranscriptionEvent, TranscriptionRequest } from "../domain/media/transcription"
@@ -46,6 +47,7 @@ import { MemoryReader } from "./residency/memory-reader"
 import type { Pool } from "./residency/pool"
 import { createPool } from "./residency/create-pool"
 import { ContextReader } from "./serving/context-lengths"
+import { refuseUnperceived } from "./model-senses"
 import { ModelAdapters } from "./model-adapters"
 import { ModelDirectory } from "./serving/model-directory"
 import { ModelServer } from "./serving/model-server"
@@ -167,6 +169,7 @@ export class LocalEngine implements ManagedEngine {
   async render(request: GenerationRequest, signal: AbortSignal): Promise<RenderedPrompt> {
     const { request: plain, adapter } = await this.#adapters.takeName(request)
     const model = await this.#models.find(plain)
+    await refuseUnperceived(plain, () => this.show(model.summary.name))
     return model.render(await this.#adapters.applyTo(plain, model.summary, adapter), signal)
   }
 
@@ -267,6 +270,10 @@ export class LocalEngine implements ManagedEngine {
     return this.#contexts.read(models)
   }
 
+  async settings(name: string): Promise<ModelSettings> {
+    return this.#live.settingsOf(await this.resolve(name))
+  }
+
   async resolve(name: string | undefined, request?: WorkRequest["kind"]): Promise<ModelSummary> {
     const kind = request && taskOf({ kind: request }).model
     return await this.#options.store.resolve(await this.#adapters.baseOf(name), kind)
@@ -361,6 +368,7 @@ export class LocalEngine implements ManagedEngine {
       const { request, adapter } = await this.#adapters.takeName(stream.request)
       stream.request = request
       const model = await this.#findOrFetch(stream)
+      await refuseUnperceived(request, () => this.show(model.summary.name))
       stream.request = await this.#adapters.applyTo(request, model.summary, adapter)
       if (adapter !== undefined) stream.model = `${model.summary.name}@${adapter}`
       stream.diagnose = (error) => this.#diagnose(model.summary.name, model.withContextAdvice(error))

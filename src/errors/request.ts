@@ -16,6 +16,20 @@ export class Unsupported extends XllmError {
   }
 }
 
+/** A picture or a sound for a model that takes text only. */
+export class NotPerceived extends XllmError {
+  constructor(model: string, type: "image" | "audio") {
+    const [what, capability] = type === "image" ? ["see images", "vision"] : ["take audio", "audio"]
+    super(
+      "unsupported",
+      400,
+      `model '${named(model)}' does not ${what}; use one that 'xllm list --json' shows with the capability ${capability}, ` +
+        "or give this one a projector that fits (a second FROM in a Modelfile)",
+      { param: "messages" },
+    )
+  }
+}
+
 /** A picture or a sound of a chat that is not one, or is damaged. */
 export class UnreadableMedia extends XllmError {
   readonly #what: string
@@ -226,6 +240,52 @@ export class QueueTimeout extends XllmError {
 export class Cancelled extends XllmError {
   constructor() {
     super("cancelled", 499, "the request was cancelled")
+  }
+}
+
+/** Someone who watches the server stopped the request. Clients do not try again after this status. */
+export class RequestStopped extends XllmError {
+  constructor() {
+    super("request_stopped", 499, "the request was stopped on the server")
+  }
+}
+
+/** No such request runs: it is over, or never existed. */
+export class RequestNotFound extends XllmError {
+  constructor(id: string) {
+    super("request_not_found", 404, `no request '${named(id)}' is running`)
+  }
+}
+
+/** No such download is known. */
+export class PullNotFound extends XllmError {
+  constructor(id: string) {
+    super("pull_not_found", 404, `no download '${named(id)}' is known`)
+  }
+}
+
+/** Each holds connections and memory. */
+export class TooManyPulls extends XllmError {
+  constructor(limit: number) {
+    super("too_many_pulls", 429, `${limit} downloads are running; wait for one of them, or cancel one`)
+  }
+}
+
+/** Each has a stream of its own. */
+export class TooManyWatchers extends XllmError {
+  constructor(limit: number) {
+    super("too_many_watchers", 429, `${limit} clients watch the server's events already`)
+  }
+}
+
+/** From another machine, without an API key. */
+export class KeyRequired extends XllmError {
+  constructor() {
+    super(
+      "key_required",
+      403,
+      "other machines need an API key for this: set XLLM_API_KEY (or server.api_keys) on the server",
+    )
   }
 }
 

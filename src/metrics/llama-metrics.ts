@@ -1,6 +1,6 @@
 import type { GenerationEvent } from "../domain/chat"
 import type { EmbeddingEvent } from "../domain/embedding"
-import type { StepUsage } from "../domain/loaded-model"
+import type { DraftCounts, StepUsage } from "../domain/loaded-model"
 import type { MetricRegistry } from "./registry"
 import type { MeasuredState } from "./state-metrics"
 
@@ -65,6 +65,14 @@ export class LlamaMetrics {
     this.#evaluated(usage.inputTokens, timings.workMs / 1000)
   }
 
+  drafted({ checked, accepted }: DraftCounts): void {
+    const sum = (counts: readonly number[]) => counts.reduce((all, count) => all + count, 0)
+    this.#metrics.draftTokens.inc(sum(checked))
+    this.#metrics.draftTokensAccepted.inc(sum(accepted))
+    // Every draft has a first token, which is counted alone.
+    this.#metrics.drafts.inc(checked[0] ?? 0)
+  }
+
   /** Call at every scrape. */
   measure({ queue }: Pick<MeasuredState, "queue"> = { queue: { models: [] } }): void {
     const sum = (count: (model: (typeof queue.models)[number]) => number) =>
@@ -98,6 +106,15 @@ function createLlamaMetrics(registry: MetricRegistry) {
     predictedSeconds: registry.llamaCounter("tokens_predicted_seconds_total", "Time spent on generation."),
     decodes: registry.llamaCounter("n_decode_total", "Decode steps."),
     mostTokens: registry.llamaCounter("n_tokens_max", "Tokens of the longest prompt with its answer."),
+    draftTokens: registry.llamaCounter(
+      "spec_decode_num_draft_tokens_total",
+      "Guessed tokens that were checked.",
+    ),
+    draftTokensAccepted: registry.llamaCounter(
+      "spec_decode_num_accepted_tokens_total",
+      "Guessed tokens that were right.",
+    ),
+    drafts: registry.llamaCounter("spec_decode_num_drafts_total", "Guesses that were checked."),
     promptRate: registry.llamaGauge(
       "prompt_tokens_seconds",
       "Prompt tokens per second since the last scrape.",

@@ -2,7 +2,7 @@ import { flagName } from "../../config/load"
 import { readSettings, type Settings } from "../../config/resolve"
 import { kvDiskSettings } from "../../config/sections/kv-disk"
 import { logSettings } from "../../config/sections/log"
-import { modelSettings } from "../../config/sections/model"
+import { runSettings } from "../../config/sections/model"
 import type { ModelBackend } from "../../engine/contract"
 import { UsageError } from "../../errors/cli"
 import type { Store } from "../../store/contract"
@@ -77,7 +77,7 @@ async function openLocal(settings: Settings): Promise<ModelRunner> {
 
 /** A server has settings of its own, which these flags cannot change. */
 function warnOfLocalFlags(flags: Readonly<Record<string, unknown>>, { name }: ServerClient, io: Io): void {
-  const given = Object.keys({ ...modelSettings, ...kvDiskSettings, ...logSettings }).filter(
+  const given = Object.keys({ ...runSettings, ...kvDiskSettings, ...logSettings }).filter(
     (key) => flags[key] !== undefined,
   )
   if (given.length === 0) return

@@ -1,7 +1,7 @@
 import { readSettings } from "../../config/resolve"
 import { kvDiskSettings } from "../../config/sections/kv-disk"
 import { logSettings } from "../../config/sections/log"
-import { modelSettings, profileSettings } from "../../config/sections/model"
+import { profileSettings, runSettings } from "../../config/sections/model"
 import { storeSettings } from "../../config/sections/pull"
 import { connectionSettings } from "../../config/sections/server"
 import { text, type Value } from "../../config/values"
@@ -64,7 +64,7 @@ const flagTable = {
   ...parameterFlags,
   ...adapterFlags,
   ...grouped(
-    { ...storeSettings, ...modelSettings, ...profileSettings, ...kvDiskSettings, ...logSettings },
+    { ...storeSettings, ...runSettings, ...profileSettings, ...kvDiskSettings, ...logSettings },
     "Without a server",
   ),
 }

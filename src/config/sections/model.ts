@@ -25,6 +25,11 @@ function fromRows<T extends Rows>(rows: T): SettingsOfRows<T> {
 /** Load settings of models. In a file, `models.NAME` sets them for one model, `defaults` for all. */
 export const modelSettings = fromRows(LOAD_SETTINGS)
 
+const { seed: _seed, ...withoutSeed } = modelSettings
+
+/** Those that `run` has flags for: the seed is one of each request there. */
+export const runSettings = withoutSeed
+
 /** Whether models are loaded with what was measured of them on this machine. */
 export const profileSettings = {
   profile: setting(

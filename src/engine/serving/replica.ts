@@ -1,6 +1,6 @@
 import { join } from "node:path"
 import type { GenerationRequest, RenderedPrompt } from "../../domain/chat"
-import type { LoadedModelInfo, ModelState, DraftCounts, WorkerCounters } from "../../domain/loaded-model"
+import type { LoadedModelInfo, ModelState, WorkerCounters } from "../../domain/loaded-model"
 import type { ModelSummary } from "../../domain/model"
 import type { ModelSettings } from "../../domain/settings"
 import type { WorkEvent } from "../../domain/tasks"
@@ -11,6 +11,7 @@ import { ShuttingDown } from "../../errors/engine"
 import type { WorkerModel } from "../../protocol/messages"
 import { decodeRendered, encodeDefaults, encodeRequest, type WireEvents } from "../../protocol/wire"
 import type { EngineObserver, ObservedWorker, UnloadReason } from "../observer"
+import { NO_COUNTERS, observeCounters } from "../process/worker-counts"
 import { type WorkerOptions, WorkerProcess, type WorkMessage } from "../process/worker-process"
 import type { Fit } from "../residency/eviction"
 import type { MemoryReader } from "../residency/memory-reader"
@@ -20,7 +21,7 @@ import { type LoadPlan, toLoadPlan } from "./load-plan"
 import { LoadState } from "./load-state"
 import { PrefixAffinity } from "./prefix-affinity"
 import type { QueuedRequest } from "./queued-request"
-import { type Rendering, Renderings } from "./renderings"
+import { OpenQuestions, type Rendering, type Renderings } from "./renderings"
 import { RunningRequests } from "./running-requests"
 
 /** Callbacks of a replica for its model. The pool already knows of each change. */
@@ -67,19 +68,6 @@ export interface ReplicaOptions extends Omit<WorkerOptions, "listener"> {
   readonly listener: ReplicaListener
 }
 
-const NO_COUNTERS: WorkerCounters = {
-  decodeCalls: 0,
-  promptTokensEvaluated: 0,
-  promptTokensCached: 0,
-  tokensGenerated: 0,
-  preemptions: 0,
-  kvGrowths: 0,
-  draftTokens: 0,
-  draftTokensAccepted: 0,
-  adapterSwitches: 0,
-  adapterLoads: 0,
-}
-
 const STATES = { starting: "loading", ready: "ready", stopping: "stopping" } as const satisfies Record<
   string,
   ModelState
@@ -98,9 +86,7 @@ export class Replica implements PoolMember {
   readonly prefixes = new PrefixAffinity()
   readonly #options: ReplicaOptions
   readonly #process: WorkerProcess
-  readonly #renderings = new Renderings<RenderedPrompt>()
-  readonly #tokenizings = new Renderings<TokensResult>()
-  readonly #slotActions = new Renderings<SlotResult>()
+  readonly #questions = new OpenQuestions()
   #counters = NO_COUNTERS
   #readyAt = 0
   #gone: PromiseWithResolvers<void> | undefined
@@ -165,7 +151,7 @@ export class Replica implements PoolMember {
   }
 
   get inUse(): boolean {
-    return this.running.size + this.#renderings.size + this.#tokenizings.size + this.#slotActions.size > 0
+    return this.running.size + this.#questions.size > 0
   }
 
   /** Settles when its present process is gone. */
@@ -244,17 +230,17 @@ export class Replica implements PoolMember {
 
   /** Renders a prompt. Only valid while it is ready. */
   render(id: number, request: GenerationRequest, rendering: Rendering<RenderedPrompt>): void {
-    this.#ask(this.#renderings, id, rendering, { type: "render", id, request: encodeRequest(request) })
+    this.#ask(this.#questions.prompts, id, rendering, { type: "render", id, request: encodeRequest(request) })
   }
 
   /** Turns a text into tokens, or tokens into a text. Only valid while it is ready. */
   tokens(id: number, request: TokensRequest, rendering: Rendering<TokensResult>): void {
-    this.#ask(this.#tokenizings, id, rendering, { type: "tokens", id, request })
+    this.#ask(this.#questions.tokens, id, rendering, { type: "tokens", id, request })
   }
 
   /** Saves, restores or erases what a slot has cached. Only valid while it is ready. */
   slot(id: number, request: SlotRequest, rendering: Rendering<SlotResult>): void {
-    this.#ask(this.#slotActions, id, rendering, { type: "slot", id, request })
+    this.#ask(this.#questions.slots, id, rendering, { type: "slot", id, request })
   }
 
   #ask<T>(
@@ -273,14 +259,10 @@ export class Replica implements PoolMember {
   /** Drops a rendering that is no longer wanted. */
   abandon(id: number): void {
     // It may wait for a slot.
-    if (this.#slotActions.take(id) !== undefined) this.#process.send({ type: "cancel", id })
-    else if (this.#takeRendering(id) === undefined) return
+    if (this.#questions.slots.take(id) !== undefined) this.#process.send({ type: "cancel", id })
+    else if (this.#questions.take(id) === undefined) return
     this.#updateBusy()
     this.#options.listener.freed(this)
-  }
-
-  #takeRendering(id: number): Pick<Rendering<never>, "reject"> | undefined {
-    return this.#renderings.take(id) ?? this.#tokenizings.take(id) ?? this.#slotActions.take(id)
   }
 
   #begin(load: LoadPlan): void {
@@ -353,21 +335,23 @@ export class Replica implements PoolMember {
     this.#heldSince = undefined
     this.prefixes.clear()
     this.running.failAll(error)
-    this.#renderings.failAll(error)
-    this.#tokenizings.failAll(error)
-    this.#slotActions.failAll(error)
+    this.#questions.failAll(error)
     this.#updateBusy()
   }
 
   #onMessage(message: WorkMessage): void {
+    const { observer, worker } = this.#options
     switch (message.type) {
       case "step":
-        if (message.counters !== undefined) this.#count(message.counters)
-        if (message.usage !== undefined) this.#options.observer?.step(this.#options.worker, message.usage)
+        if (message.counters !== undefined) {
+          observeCounters(observer, worker, this.#counters, message.counters)
+          this.#counters = message.counters
+        }
+        if (message.usage !== undefined) observer?.step(worker, message.usage)
         this.#deliver(message.events)
         return
       case "disk":
-        this.#options.observer?.promptsOnDisk(this.#options.worker, message.usage)
+        observer?.promptsOnDisk(worker, message.usage)
         return
       case "footprint":
         this.#remeasured(message)
@@ -376,37 +360,22 @@ export class Replica implements PoolMember {
         this.#requestMemory(message)
         return
       case "rendered":
-        this.#renderings.take(message.id)?.resolve(decodeRendered(message.result))
+        this.#questions.prompts.take(message.id)?.resolve(decodeRendered(message.result))
         break
       case "render-failed":
-        this.#takeRendering(message.id)?.reject(fromWire(message.error))
+        this.#questions.take(message.id)?.reject(fromWire(message.error))
         break
       case "tokens":
-        this.#tokenizings.take(message.id)?.resolve(message.result)
+        this.#questions.tokens.take(message.id)?.resolve(message.result)
         break
       case "slot":
-        this.#slotActions.take(message.id)?.resolve(message.result)
+        this.#questions.slots.take(message.id)?.resolve(message.result)
         break
       default:
         message satisfies never
     }
     this.#updateBusy()
     this.#options.listener.freed(this)
-  }
-
-  #count(counters: WorkerCounters): void {
-    const before = this.#counters
-    const { observer, worker } = this.#options
-    this.#counters = counters
-    const kvGrowths = counters.kvGrowths - before.kvGrowths
-    const adapters = {
-      adapterSwitches: counters.adapterSwitches - before.adapterSwitches,
-      adapterLoads: counters.adapterLoads - before.adapterLoads,
-    }
-    if (kvGrowths > 0) observer?.cacheGrown(worker, kvGrowths)
-    if (counters.drafts !== undefined && counters.draftTokens > before.draftTokens)
-      observer?.tokensDrafted(worker, gained(counters.drafts, before.drafts))
-    if (adapters.adapterSwitches + adapters.adapterLoads > 0) observer?.adaptersUsed(worker, adapters)
   }
 
   #remeasured({ footprint, kv }: Extract<WorkMessage, { readonly type: "footprint" }>): void {
@@ -439,12 +408,5 @@ export class Replica implements PoolMember {
 
   #updateBusy(): void {
     this.#process.setBusy(this.inUse)
-  }
-}
-
-function gained(now: DraftCounts, before: DraftCounts | undefined): DraftCounts {
-  return {
-    checked: now.checked.map((count, index) => count - (before?.checked[index] ?? 0)),
-    accepted: now.accepted.map((count, index) => count - (before?.accepted[index] ?? 0)),
   }
 }

@@ -39,6 +39,8 @@ export interface HttpSettings {
   readonly vision: VisionSettings
   /** The server's public URL, without a trailing slash; `null`: the address that each request was sent to. */
   readonly publicUrl: string | null
+  /** Serve the web page. */
+  readonly web: boolean
   /** Where answers have the model's thinking. */
   readonly reasoningField: ReasoningField
 }
@@ -53,6 +55,7 @@ export const DEFAULT_HTTP_SETTINGS: HttpSettings = {
   uploadLimitBytes: DEFAULT_UPLOAD_BYTES,
   vision: DEFAULT_VISION_SETTINGS,
   publicUrl: null,
+  web: true,
   reasoningField: "reasoning_content",
 }
 

@@ -1,6 +1,7 @@
 import type { SamplingParameters } from "../../domain/chat"
 import type { LoadedTextInfo } from "../../domain/loaded-model"
 import type { TextModelDetails } from "../../domain/model"
+import type { ModelSettings } from "../../domain/settings"
 import { recommendedSampling, SAMPLING_DEFAULTS } from "../../formats/sampling-defaults"
 import { toGenerationSettings } from "./generation-settings"
 import { MEDIA_MARK } from "./media-mark"
@@ -10,13 +11,17 @@ const UNLIMITED = -1
 
 interface ModelState {
   readonly contextLength: number
+  readonly settings: Pick<ModelSettings, "slots" | "seed">
   /** Undefined: it is not loaded. */
   readonly loaded: LoadedTextInfo | undefined
   readonly version: string
 }
 
 /** GET /props: a model and its defaults, from its file and settings. */
-export function toProperties(model: TextModelDetails, { contextLength, loaded, version }: ModelState) {
+export function toProperties(
+  model: TextModelDetails,
+  { contextLength, settings, loaded, version }: ModelState,
+) {
   const { defaults } = model
   return {
     default_generation_settings: {
@@ -26,11 +31,12 @@ export function toProperties(model: TextModelDetails, { contextLength, loaded, v
       is_processing: false,
       params: toGenerationSettings({
         ...samplingOf(model),
+        ...(settings.seed !== null && { seed: settings.seed }),
         maxTokens: Number.isFinite(defaults?.maxTokens) ? (defaults?.maxTokens ?? UNLIMITED) : UNLIMITED,
         stop: defaults?.stop ?? [],
       }),
     },
-    total_slots: loaded?.slots ?? 1,
+    total_slots: loaded?.slots ?? settings.slots,
     model_alias: model.name,
     // A name: clients need not know where files are.
     model_path: `${model.name}.gguf`,

@@ -30,7 +30,11 @@ export function serverStatusRoutes(context: ServerStatusContext) {
       .get("/props", async ({ request }) => {
         if (await isAboutAll(engine, request)) return toRouterProperties(context.version)
         const model = await textModel(engine, request)
-        const facts = { contextLength: await contextOf(engine, model), loaded: loadedInfo(engine, model) }
+        const facts = {
+          contextLength: await contextOf(engine, model),
+          settings: await engine.settings(model.name),
+          loaded: loadedInfo(engine, model),
+        }
         return toProperties(model, { ...facts, version: context.version })
       })
       .post("/props", () => {

@@ -32,9 +32,9 @@ import { LoadedAdapters } from "./adapters/loaded-adapters"
 import { KvCache } from "./cache/kv-cache"
 import { DraftModel } from "./draft/draft-model"
 import { describeSpeculation } from "./draft/settings"
+import type { Projector } from "./media/projector"
 import { ContextFactory } from "./growth/context-factory"
 import { measureFootprint, programPages } from "./footprint"
-import type { MediaPlanner } from "./media/media-prompts"
 import { ropeOf } from "./rope"
 
 /** The most tokens of one decode: llama.cpp's own default. */
@@ -47,6 +47,8 @@ export interface LoadedText {
   readonly cache: KvCache
   /** Guesses its tokens; absent: no model does. */
   readonly draft: DraftModel | undefined
+  /** What it sees or hears with; absent: it reads text only. */
+  readonly projector?: Projector
   /** Makes the contexts that replace the first one. */
   readonly contexts: ContextFactory
   readonly loadedAdapters: LoadedAdapters
@@ -60,8 +62,6 @@ export interface LoadedText {
   readonly batchTokens: number
   readonly mostOutputs: number
   readonly threads: { readonly decode: number; readonly prefill: number }
-  /** Absent: the model reads text only. */
-  readonly projector?: MediaPlanner
   /** Everything except what the prompt thread provides. */
   readonly info: Omit<LoadedTextInfo, "chatTemplate">
 }

@@ -1,6 +1,7 @@
 import { writeSync } from "node:fs"
 import { join } from "node:path"
 import type { AttachedPart } from "../../domain/attached-parts"
+import { NO_BUDGET, type TextModelSettings } from "../../domain/settings"
 import { asXllmError, InternalError } from "../../errors/base"
 import { PromptFolder } from "../../kv-disk/folder"
 import { LLAMA_BUILD } from "../../llama/library"
@@ -19,6 +20,7 @@ import { type LoadedText, loadText } from "./load"
 import type { Senses } from "./media/media-prompts"
 import { pictureCommand, ProcessMediaReader } from "./media/media-reader"
 import { newThread, PromptClient } from "./prompt/prompt-client"
+import type { ThinkingDefaults } from "./prompt/prompt-messages"
 import { modelDefaults } from "./sampling/sampling"
 import { TextWorker } from "./worker"
 
@@ -74,7 +76,11 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
       contextLength,
       needsCheckpoints: !cutsBack(loaded.cache.traits),
       ...(defaults !== undefined && { modelDefaults: defaults }),
-      sampling: modelDefaults((key) => model.metadata(key), ownDefaults.sampling),
+      thinking: thinkingOf(settings),
+      sampling: modelDefaults((key) => model.metadata(key), {
+        ...ownDefaults.sampling,
+        ...(settings.seed !== null && { seed: settings.seed }),
+      }),
     },
     load.templateTimeoutMs,
     thread,
@@ -133,4 +139,11 @@ function savedPrompts(
 /** The parent logs lines of this level. */
 function writeWarning(text: string): void {
   writeSync(STDERR, `${FRAME_START}L4 ${text.replaceAll("\n", " ")}\n`)
+}
+
+function thinkingOf({ reasoning, reasoningBudget }: TextModelSettings): ThinkingDefaults {
+  return {
+    ...(reasoning !== "auto" && { isEnabled: reasoning === "on" }),
+    ...(reasoningBudget !== NO_BUDGET && { budgetTokens: reasoningBudget }),
+  }
 }

@@ -60,6 +60,7 @@ test("the properties have the model's own defaults and tokens, and do not load i
     bos_token: "<s>",
     eos_token: "</s>",
     is_sleeping: true,
+    total_slots: 16,
   })
   engine.loadedModels = [{ ...LOADED_TINY, info: TINY_INFO }]
   expect(await jsonOf(get("/props"))).toMatchObject({ is_sleeping: false, total_slots: 4 })

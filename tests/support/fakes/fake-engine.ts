@@ -1,3 +1,5 @@
+import type { ModelSettings } from "../../../src/domain/settings"
+import { BUILT_IN_SETTINGS } from "../built-in-settings"
 import type { AdapterChoice, UsableAdapter } from "../../../src/domain/adapters"
 import type {
   ChatRequest,
@@ -214,6 +216,11 @@ export class FakeEngine implements Engine {
 
   async contextLength(model: string): Promise<number | undefined> {
     return (await this.contextLengths([await this.show(model)])).get(model)?.served
+  }
+
+  async settings(model: string): Promise<ModelSettings> {
+    await this.resolve(model)
+    return BUILT_IN_SETTINGS
   }
 
   loaded(): readonly LoadedModel[] {

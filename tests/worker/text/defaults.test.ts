@@ -22,6 +22,16 @@ function start(defaults: ModelDefaults): Promise<RealWorker> {
   return RealWorker.start(model, { defaults })
 }
 
+test("a fixed seed is for the requests that have none", async () => {
+  const drawn = (seed?: number) =>
+    greedy("one two", { maxTokens: 20, sampling: { temperature: 2, ...(seed !== undefined && { seed }) } })
+  await using worker = await RealWorker.start(model, { settings: { seed: 7 } })
+  const first = (await worker.run(drawn())).text()
+  expect((await worker.run(drawn())).text()).toBe(first)
+  expect((await worker.run(drawn(7))).text()).toBe(first)
+  expect((await worker.run(drawn(8))).text()).not.toBe(first)
+})
+
 describe("messages", () => {
   const examples = [
     { role: "user", content: "2+2?" },

@@ -29,6 +29,35 @@ function asking(options: Partial<ChatRequest> = {}): ChatRequest {
 
 const YES_OR_NO: OutputConstraint = { type: "choice", choices: ["yes", "no"] }
 
+describe("a model that is set to think, or not", () => {
+  test("does so where a request does not say", async () => {
+    const settings = { ...SETTINGS, reasoning: "off" } as const
+    await using worker = await RealWorker.start(model(), { settings })
+    const silent = await worker.run(asking())
+    expect(silent.parts().map(({ part }) => part)).toEqual(["text"])
+    const asked = await worker.run(asking({ reasoning: { isEnabled: true }, maxTokens: 20 }))
+    expect(asked.parts().map(({ part }) => part)).toEqual(["reasoning"])
+    const { prompt } = await worker.render(asking({ templateArguments: { enable_thinking: true } }))
+    expect(prompt.trimEnd()).toEndWith("<think>")
+  })
+
+  test("thinks no longer than its budget where a request has none", async () => {
+    await using worker = await RealWorker.start(model(), { settings: { ...SETTINGS, reasoningBudget: 3 } })
+    const silent = await worker.run(asking())
+    expect(silent.parts().map(({ part }) => part)).toEqual(["reasoning", "text"])
+    expect(silent.done.usage.reasoningTokens).toBeLessThanOrEqual(3 + "</think>".length)
+    const asked = await worker.run(asking({ reasoning: { budgetTokens: 30 } }))
+    expect(asked.done.usage.reasoningTokens).toBeGreaterThan(30)
+  })
+
+  test("warns of no template that has no thinking", async () => {
+    const plain = writeTinyModel(join(folder.path, "plain.gguf")).path
+    await using worker = await RealWorker.start(plain, { settings: { ...SETTINGS, reasoning: "on" } })
+    const run = await worker.run(asking({ maxTokens: 4 }))
+    expect(run.prompt.warnings).toBeUndefined()
+  })
+})
+
 describe("an answer whose prompt opens the thinking", () => {
   test("is thinking until that ends", async () => {
     await using worker = await RealWorker.start(model(), { settings: SETTINGS })

@@ -1,4 +1,4 @@
-import type { GenerationRequest, SamplingParameters } from "../../../domain/chat"
+import type { GenerationRequest, ReasoningOptions, SamplingParameters } from "../../../domain/chat"
 import type { WireError } from "../../../errors/base"
 import type { LibraryFiles } from "../../../llama/library"
 import type { VocabularyShare } from "../../../llama/vocabulary"
@@ -6,6 +6,9 @@ import type { TemplateFallback } from "../../../prompt/template"
 import type { WireRendered, WireRequest } from "../../../protocol/wire"
 import type { MediaUnits } from "./prompt-builder"
 import type { PreparedRequest } from "./prepared"
+
+/** What a request's own options take precedence over. Absent: as the template has it, and without a limit. */
+export type ThinkingDefaults = Pick<ReasoningOptions, "isEnabled" | "budgetTokens">
 
 /** What the prompt thread needs to know about the model. */
 export interface PromptThreadSetup {
@@ -24,6 +27,8 @@ export interface PromptThreadSetup {
   readonly needsCheckpoints: boolean
   /** The model's defaults, see `encodeDefaults`. */
   readonly modelDefaults?: string
+  /** How chats think whose requests do not say. */
+  readonly thinking: ThinkingDefaults
   /** The model's default sampling parameters; a request's own take precedence. */
   readonly sampling: SamplingParameters
 }

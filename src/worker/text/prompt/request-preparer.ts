@@ -5,7 +5,7 @@ import { PRODUCTS } from "../../../limits"
 import type { Vocabulary } from "../../../llama/vocabulary"
 import { decodeRequest, encodeRendered, type WireRendered, type WireRequest } from "../../../protocol/wire"
 import { cacheKeyOf } from "../cache/slots"
-import { applyDefaults, withFallback } from "../defaults"
+import { applyDefaults, withFallback, withThinking } from "../defaults"
 import { prepareStops } from "../output/stop"
 import { type BreakerTable, findBreakers } from "../sampling/dry-breakers"
 import { effectiveSampling } from "../sampling/sampling"
@@ -13,6 +13,7 @@ import type { TemplateFallback } from "../../../prompt/template"
 import { type AnswerPlan, AnswerPreparer } from "./answer-preparer"
 import type { ConstraintCompiler } from "./constraint-compiler"
 import type { PreparedReasoning, PreparedRequest, PreparedSampling, TokenBias } from "./prepared"
+import type { ThinkingDefaults } from "./prompt-messages"
 import { type MediaUnits, type Prompt, type PromptBuilder, textField } from "./prompt-builder"
 
 export interface PreparerParts {
@@ -24,6 +25,8 @@ export interface PreparerParts {
   readonly needsCheckpoints: boolean
   /** The model's defaults other than sampling. */
   readonly modelDefaults: ModelDefaults
+  /** How chats think whose requests do not say. */
+  readonly thinking: ThinkingDefaults
   /** The model's default sampling parameters; a request's own take precedence. */
   readonly sampling: SamplingParameters
 }
@@ -95,7 +98,8 @@ export class RequestPreparer {
       reportsTokens: request.reportsTokens ?? false,
       warnings: [
         ...(fallback !== undefined && !isCompletion ? [fallback.explanation] : []),
-        ...(isToThink(request) && answer?.reasoning === undefined
+        // The server's own default is for all models, whether they think or not.
+        ...(this.#parts.thinking.isEnabled !== true && isToThink(request) && answer?.reasoning === undefined
           ? ["the model was not made to think before it answers: it answers at once"]
           : []),
         ...(constraint?.warnings ?? []),
@@ -161,7 +165,8 @@ export class RequestPreparer {
   }
 
   #read(wire: WireRequest<GenerationRequest>): GenerationRequest {
-    const request = applyDefaults(decodeRequest(wire), this.#parts.modelDefaults)
+    const { modelDefaults, thinking } = this.#parts
+    const request = withThinking(applyDefaults(decodeRequest(wire), modelDefaults), thinking)
     return withFallback(request, this.#fallbackOf(request))
   }
 

@@ -46,6 +46,7 @@ test("a request that nobody wants any more is not prepared where it has not been
     isTemplateChosen: false,
     needsCheckpoints: false,
     contextLength: 100_000,
+    thinking: {},
     sampling: modelDefaults(() => undefined),
   })
   // The first ones take long enough that what is said behind them is heard before it is the others' turn.

@@ -1,0 +1,40 @@
+import type { DraftCounts, WorkerCounters } from "../../domain/loaded-model"
+import type { EngineObserver, ObservedWorker } from "../observer"
+
+export const NO_COUNTERS: WorkerCounters = {
+  decodeCalls: 0,
+  promptTokensEvaluated: 0,
+  promptTokensCached: 0,
+  tokensGenerated: 0,
+  preemptions: 0,
+  kvGrowths: 0,
+  draftTokens: 0,
+  draftTokensAccepted: 0,
+  adapterSwitches: 0,
+  adapterLoads: 0,
+}
+
+/** Tells an observer by how much a worker's counters have risen. */
+export function observeCounters(
+  observer: EngineObserver | undefined,
+  worker: ObservedWorker,
+  before: WorkerCounters,
+  now: WorkerCounters,
+): void {
+  const kvGrowths = now.kvGrowths - before.kvGrowths
+  const adapters = {
+    adapterSwitches: now.adapterSwitches - before.adapterSwitches,
+    adapterLoads: now.adapterLoads - before.adapterLoads,
+  }
+  if (kvGrowths > 0) observer?.cacheGrown(worker, kvGrowths)
+  if (now.drafts !== undefined && now.draftTokens > before.draftTokens)
+    observer?.tokensDrafted(worker, gained(now.drafts, before.drafts))
+  if (adapters.adapterSwitches + adapters.adapterLoads > 0) observer?.adaptersUsed(worker, adapters)
+}
+
+function gained(now: DraftCounts, before: DraftCounts | undefined): DraftCounts {
+  return {
+    checked: now.checked.map((count, index) => count - (before?.checked[index] ?? 0)),
+    accepted: now.accepted.map((count, index) => count - (before?.accepted[index] ?? 0)),
+  }
+}

@@ -1,0 +1,6 @@
+import { textsOf } from "./language"
+
+export const modelsTexts = textsOf({
+  en: { title: "Models" },
+  ja: { title: "モデル" },
+})

@@ -1,0 +1,6 @@
+import { textsOf } from "./language"
+
+export const serverTexts = textsOf({
+  en: { title: "Server" },
+  ja: { title: "サーバー" },
+})
