@@ -89,7 +89,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
   engine: [
     ["contract"],
-    ["observer", "model-adapters", "model-kinds"],
+    ["observer", "model-adapters", "model-kinds", "model-senses"],
     ["process"],
     ["residency"],
     ["serving"],

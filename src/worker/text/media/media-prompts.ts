@@ -1,5 +1,5 @@
 import type { GenerationRequest, MediaPart } from "../../../domain/chat"
-import { UnreadableMedia, Unsupported } from "../../../errors/request"
+import { NotPerceived, UnreadableMedia } from "../../../errors/request"
 import type { WireRendered, WireRequest } from "../../../protocol/wire"
 import type { PromptUnit } from "../prompt/cells"
 import type { PreparedRequest } from "../prompt/prepared"
@@ -35,7 +35,7 @@ export class MediaPrompts {
     this.#senses = senses
   }
 
-  /** @throws in `prepared` besides what a preparation throws: Unsupported, and InvalidRequest for bad files */
+  /** @throws in `prepared` besides what a preparation throws: NotPerceived, UnreadableMedia */
   prepare(request: WireRequest<GenerationRequest>): Preparation {
     const { media } = request
     if (media === undefined) return this.#prompts.prepare(request)
@@ -82,13 +82,9 @@ export class MediaPrompts {
     const { planner } = this.#senses ?? {}
     for (const { type } of parts) {
       if (type === "image" ? planner?.sees : planner?.hears) continue
-      throw new Unsupported(refusal(this.#model, type), "messages")
+      throw new NotPerceived(this.#model, type)
     }
-    if (this.#senses === undefined) throw new Unsupported(refusal(this.#model, "image"), "messages")
+    if (this.#senses === undefined) throw new NotPerceived(this.#model, "image")
     return this.#senses
   }
-}
-
-function refusal(model: string, type: MediaPart["type"]): string {
-  return type === "image" ? `model '${model}' does not see images` : `model '${model}' does not take audio`
 }
