@@ -3,6 +3,8 @@ import { dirname, join, resolve } from "node:path"
 import { parseArgs } from "node:util"
 import { type Flavour, FLAVOURS, packComponents } from "./scripts/components"
 import { sourceHash } from "./scripts/source-hash"
+import { packPage } from "./scripts/page"
+import { bundlePage } from "./src/http/web/bundle"
 import type { Component } from "./src/native/extract"
 import { releaseIn } from "./src/native/llama-version"
 
@@ -23,7 +25,8 @@ async function build({ flavour, outfile, entry }: { flavour: Flavour; outfile: s
   const temporary = `${outfile}.${process.pid}.tmp`
   await mkdir(dirname(outfile), { recursive: true })
   try {
-    await bundle({ flavour, entry, outfile: temporary, components, llamaVersion: releaseIn(base) })
+    const page = await packPage(await bundlePage("small"), join(ROOT, ".cache/page"))
+    await bundle({ flavour, entry, outfile: temporary, components, page, llamaVersion: releaseIn(base) })
     await rename(temporary, outfile)
   } finally {
     await rm(temporary, { force: true })
@@ -36,6 +39,8 @@ async function bundle(options: {
   entry: string
   outfile: string
   components: readonly Component[]
+  /** The source of the module with the web page. */
+  page: string
   llamaVersion: string
 }) {
   await Bun.build({
@@ -57,7 +62,7 @@ async function bundle(options: {
       "process.env.NODE_ENV": '"production"',
       XLLM_LLAMA_VERSION: JSON.stringify(options.llamaVersion),
     },
-    plugins: [embed(options.components), leaveOut(FLAVOURS[options.flavour].media)],
+    plugins: [embed(options.components), embedPage(options.page), leaveOut(FLAVOURS[options.flavour].media)],
     compile: {
       outfile: options.outfile,
       // The executable must behave the same in any folder, whatever files it contains.
@@ -82,6 +87,16 @@ function embed(components: readonly Component[]): Bun.BunPlugin {
     name: "embed-components",
     setup(builder) {
       builder.onLoad({ filter: /src[\\/]native[\\/]embedded\.ts$/ }, () => ({ contents, loader: "js" }))
+    },
+  }
+}
+
+/** Replaces src/http/web/embedded.ts, and with it the bundler, with the packed page. */
+function embedPage(contents: string): Bun.BunPlugin {
+  return {
+    name: "embed-page",
+    setup(builder) {
+      builder.onLoad({ filter: /src[\\/]http[\\/]web[\\/]embedded\.ts$/ }, () => ({ contents, loader: "js" }))
     },
   }
 }

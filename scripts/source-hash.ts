@@ -4,7 +4,7 @@ import { join } from "node:path"
 const INPUTS = [
   "src/**/*",
   "build.ts",
-  "scripts/{components,pack,source-hash}.ts",
+  "scripts/{components,pack,page,source-hash}.ts",
   "package.json",
   "package-lock.json",
 ]

@@ -166,6 +166,10 @@ export const COUNTS = {
   biases: { maxItems: 16_384 },
   /** Biases by text, which have to be tokenized first. */
   biasedTexts: { maxItems: 1024 },
+  /** Downloads that run at once without a client. */
+  pulls: { maxItems: 8 },
+  /** Clients of `GET /v0/events`. */
+  watchers: { maxItems: 256 },
   /** `include`, `timestamp_granularities` and the like, which have few valid values. */
   words: { maxItems: 64 },
 } as const satisfies Readonly<Record<string, ListBound>>

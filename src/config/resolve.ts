@@ -31,6 +31,7 @@ import {
   logOptions,
   modelsFolder,
   modelsFolderOrigin,
+  pageFolder,
   type PromptsOnDiskSettings,
   promptsOnDisk,
   type PullSettings,
@@ -56,6 +57,7 @@ interface Sections {
   readonly logFile: Values<typeof logFileSettings>
   readonly capacity: Values<typeof capacitySettings>
   readonly access: AccessSettings
+  readonly pageFolder: string | null
   readonly imagesFolder: string
   readonly images: ImageSettings
   readonly responses: ResponseSettings
@@ -116,6 +118,7 @@ export function resolveInputs(given: Inputs): Settings {
     logFile: () => logFileOptions(inputs),
     capacity: () => capacity(inputs),
     access: () => accessSettings(inputs),
+    pageFolder: () => pageFolder(inputs),
     imagesFolder: () => imagesFolder(inputs),
     images: () => imageSettings(inputs),
     responses: () => responseStoreSettings(inputs),

@@ -105,11 +105,12 @@ export interface AccessSettings {
   readonly logContent: boolean
   readonly uploadLimitBytes: number
   readonly publicUrl: string | null
+  readonly web: boolean
   readonly reasoningField: ReasoningField
 }
 
 export function accessSettings(inputs: Inputs): AccessSettings {
-  const { corsOrigins, allowedHosts, cachePerKey, publicUrl, reasoningField } = resolveSettings(
+  const { corsOrigins, allowedHosts, cachePerKey, publicUrl, web, reasoningField } = resolveSettings(
     serverSettings,
     inputs,
   ).values
@@ -126,8 +127,15 @@ export function accessSettings(inputs: Inputs): AccessSettings {
     logContent,
     uploadLimitBytes,
     publicUrl,
+    web,
     reasoningField,
   }
+}
+
+/** The folder of the user's own page. */
+export function pageFolder(inputs: Inputs): string | null {
+  const { path } = resolveSettings(serverSettings, inputs).values
+  return path === null ? null : resolve(path)
 }
 
 /** The folder of generated images: `images.dir`, or `images` in xLLM's home. */

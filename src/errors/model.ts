@@ -170,7 +170,9 @@ function faultLines(file: string, faults: readonly LineFault[]): string {
 export class InvalidModelfile extends XllmError {
   /** `file`: its name in the message; `faults`: at least one. */
   constructor(file: string, faults: readonly LineFault[]) {
-    super("invalid_modelfile", 400, faultLines(file, faults))
+    super("invalid_modelfile", 400, faultLines(file, faults), {
+      details: { faults: faults.slice(0, MOST_FAULTS) },
+    })
   }
 }
 

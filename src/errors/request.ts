@@ -211,6 +211,52 @@ export class Cancelled extends XllmError {
   }
 }
 
+/** Someone who watches the server stopped the request. Clients do not try again after this status. */
+export class RequestStopped extends XllmError {
+  constructor() {
+    super("request_stopped", 499, "the request was stopped on the server")
+  }
+}
+
+/** No such request runs: it is over, or never existed. */
+export class RequestNotFound extends XllmError {
+  constructor(id: string) {
+    super("request_not_found", 404, `no request '${named(id)}' is running`)
+  }
+}
+
+/** No such download is known. */
+export class PullNotFound extends XllmError {
+  constructor(id: string) {
+    super("pull_not_found", 404, `no download '${named(id)}' is known`)
+  }
+}
+
+/** Each holds connections and memory. */
+export class TooManyPulls extends XllmError {
+  constructor(limit: number) {
+    super("too_many_pulls", 429, `${limit} downloads are running; wait for one of them, or cancel one`)
+  }
+}
+
+/** Each has a stream of its own. */
+export class TooManyWatchers extends XllmError {
+  constructor(limit: number) {
+    super("too_many_watchers", 429, `${limit} clients watch the server's events already`)
+  }
+}
+
+/** From another machine, without an API key. */
+export class KeyRequired extends XllmError {
+  constructor() {
+    super(
+      "key_required",
+      403,
+      "other machines need an API key for this: set XLLM_API_KEY (or server.api_keys) on the server",
+    )
+  }
+}
+
 /** A connected client does not read the data sent to it: it is treated as disconnected. */
 export class ClientStalled extends XllmError {
   /** `stalledMs`: how long it has read nothing; absent where it read too slowly. */

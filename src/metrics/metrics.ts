@@ -1,4 +1,5 @@
 import type { AdapterUsage, DiskUsage, DraftCounts, StepUsage } from "../domain/loaded-model"
+import { Activity } from "./activity"
 import { LlamaMetrics } from "./llama-metrics"
 import { ProcessMetrics } from "./process-metrics"
 import { MetricRegistry, WAITING } from "./registry"
@@ -34,6 +35,8 @@ export class Metrics {
   readonly #states = new StateMetrics(this.#registry)
   readonly #process: ProcessMetrics
   readonly startedAt: Date
+  /** The same, for those who watch. */
+  readonly activity = new Activity()
   #state: (() => MeasuredState) | undefined
 
   constructor(build: { readonly version: string; readonly startedAt: Date }) {
@@ -81,6 +84,7 @@ export class Metrics {
 
   firstToken(request: CountedRequest, ms: number): void {
     this.#requests.firstToken(request, ms)
+    this.activity.firstToken(ms)
   }
 
   firstAudio(request: CountedRequest, ms: number): void {
@@ -89,6 +93,7 @@ export class Metrics {
 
   nextTokens(request: CountedRequest, tokens: number, ms: number): void {
     this.#requests.nextTokens(request, tokens, ms)
+    this.activity.nextTokens(tokens)
   }
 
   toolCall(request: CountedRequest): void {
@@ -97,30 +102,37 @@ export class Metrics {
 
   requestFinished(request: CountedRequest, outcome: CountedOutcome): void {
     this.#requests.requestFinished(request, outcome)
+    this.activity.requestFinished(outcome)
   }
 
   requestRefused(request: CountedRequest): void {
     this.#requests.requestRefused(request)
+    this.activity.requestRefused()
   }
 
-  modelLoading(_worker: CountedWorker): void {
+  modelLoading(worker: CountedWorker): void {
     // How it ends is counted.
+    this.activity.happened(worker, { type: "model-loading" })
   }
 
   modelLoaded(worker: CountedWorker, ms: number): void {
     this.#workers.modelLoaded(worker, ms)
+    this.activity.happened(worker, { type: "model-loaded", ms })
   }
 
-  modelLoadFailed(worker: CountedWorker): void {
+  modelLoadFailed(worker: CountedWorker, code: string): void {
     this.#workers.modelLoadFailed(worker)
+    this.activity.happened(worker, { type: "model-load-failed", code })
   }
 
   modelUnloaded(worker: CountedWorker, reason: string): void {
     this.#workers.modelUnloaded(worker, reason)
+    this.activity.happened(worker, { type: "model-unloaded", reason })
   }
 
   workerCrashed(worker: CountedWorker): void {
     this.#workers.workerCrashed(worker)
+    this.activity.happened(worker, { type: "worker-crashed" })
   }
 
   step(worker: CountedWorker, usage: StepUsage): void {

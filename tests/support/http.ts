@@ -10,7 +10,10 @@ import { tempFolder } from "./temp-folder"
 
 export type Json = { readonly [name: string]: unknown }
 
-export interface FakeServerOptions extends Pick<AppOptions, "metrics"> {
+export interface FakeServerOptions extends Pick<
+  AppOptions,
+  "metrics" | "userPage" | "library" | "owner" | "closing"
+> {
   readonly settings?: Partial<HttpSettings>
   readonly logLevel?: LogLevel
   readonly imageLimits?: ImageLimits

@@ -60,7 +60,11 @@ export class Installation implements Disposable {
       stdout: "pipe",
       stderr: "pipe",
     })
-    const [out, err, code] = await Promise.all([child.stdout.text(), child.stderr.text(), child.exited])
+    const [out, err, code] = await Promise.all([
+      new Response(child.stdout).text(),
+      new Response(child.stderr).text(),
+      child.exited,
+    ])
     return { out, err, code }
   }
 
@@ -84,7 +88,7 @@ export class Installation implements Disposable {
       stderr: "pipe",
     })
     // Read to its end: a full pipe would block the server.
-    const log = child.stderr.text()
+    const log = new Response(child.stderr).text()
     const { value } = await child.stdout.getReader().read()
     const url = /^xLLM is listening on (\S+)\n$/.exec(new TextDecoder().decode(value))?.[1]
     if (url === undefined) throw new Error(`no address, but: ${await log}`)

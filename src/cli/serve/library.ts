@@ -17,6 +17,10 @@ export function serverLibrary(settings: () => Settings, store: Store, log: Logge
       const runtimeFolder = settings().paths.runtime
       await runJob("quantizing", request, { command: workerCommand("job"), runtimeFolder, ...options })
     },
+    async checkUpdates(models, signal) {
+      const puller = await createPuller(settings(), store)
+      return await puller.checkUpdates(models, signal)
+    },
     async pull(model, { isInsecure, signal, onEvent }) {
       const name = formatModelName(await pullableName(model, settings(), store))
       return await pulls.pull(

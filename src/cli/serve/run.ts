@@ -16,7 +16,9 @@ import type { ImageFiles, ImageLimits } from "../../http/image-files/image-files
 import type { Uploads } from "../../http/read/body/uploads"
 import type { ResponseLimits, ResponseStore } from "../../http/response-store/response-store"
 import type { ListenOptions } from "../../http/server/listen"
+import type { UserPage } from "../../http/web/user-page"
 import { systemCode } from "../../lib/system/system-reason"
+import type { LogTail } from "../../log/log-tail"
 import type { Logger, RootLogger } from "../../log/logger"
 import type { Store } from "../../store/contract"
 import { version } from "../../version"
@@ -55,7 +57,7 @@ export async function runServer(options: ServerOptions): Promise<void> {
 }
 
 async function serve({ settings, flags, models, io }: ServerOptions, serverLog: ServerLog): Promise<void> {
-  const { log } = serverLog
+  const { log, tail } = serverLog
   const startedAt = new Date()
   let engine: ManagedEngine | undefined
   // From here on, so that a signal never finds a half-started server.
@@ -90,7 +92,9 @@ async function serve({ settings, flags, models, io }: ServerOptions, serverLog: 
     openFiles(settings, { images: () => images, responses: () => current.responses }, log),
   ])
   await using _files = files
+  const userPage = await openUserPage(settings)
   const library = serverLibrary(() => current, parts.store, log)
+  const closing = new AbortController()
   const app = createApp({
     engine,
     version,
@@ -99,6 +103,9 @@ async function serve({ settings, flags, models, io }: ServerOptions, serverLog: 
     metrics,
     library,
     settings: () => access,
+    userPage,
+    owner: { settings: () => effectiveSettings(current.inputs), log: () => tail.lines },
+    closing: closing.signal,
     ...files,
   })
   const listener = await listen(app, toListenOptions(parts.address))
@@ -119,6 +126,7 @@ async function serve({ settings, flags, models, io }: ServerOptions, serverLog: 
     void started.promise.then(() => ending.aborted || manager.ready())
     await aborted(ending)
   } finally {
+    closing.abort()
     manager.stopping()
     const { shutdownTimeout } = configuration.settings.capacity
     log.info("stopping", { reason: String(ending.reason ?? "failure"), timeout_seconds: shutdownTimeout })
@@ -164,6 +172,13 @@ async function openFiles(settings: Settings, limits: FileLimits, log: Logger): P
       await uploads.close()
     },
   }
+}
+
+/** @throws UsageError */
+async function openUserPage({ pageFolder }: Settings): Promise<UserPage | undefined> {
+  if (pageFolder === null) return undefined
+  const { UserPage } = await import("../../http/web/user-page")
+  return await UserPage.open(pageFolder)
 }
 
 interface Parts {
@@ -254,24 +269,36 @@ function checkModelSettings(settings: Settings): void {
 
 interface ServerLog {
   readonly log: RootLogger
+  readonly tail: LogTail
   /** Called after the file was renamed, for example by logrotate: opens a new one. */
   reopen(): void
   close(): Promise<void>
 }
 
 async function openLog(settings: Settings): Promise<ServerLog> {
-  const { createLogger } = await import("../../log/logger")
+  const [{ createLogger }, { LogTail }] = await Promise.all([
+    import("../../log/logger"),
+    import("../../log/log-tail"),
+  ])
+  const tail = new LogTail()
   const { logLevel: level, logFormat } = settings.log
   const { logFile: path, logKeep: keep, logMaxSize: maxBytes } = settings.logFile
   if (path === null) {
-    const log = createLogger({ level, ...(logFormat !== null && { format: logFormat }) })
-    return { log, reopen() {}, async close() {} }
+    const write = (line: string) => {
+      tail.add(line)
+      process.stderr.write(line)
+    }
+    const log = createLogger({ level, write, ...(logFormat !== null && { format: logFormat }) })
+    return { log, tail, reopen() {}, async close() {} }
   }
   const { LogFile } = await import("../../log/log-file")
   const file = new LogFile({ path, maxBytes, keep, otherwise: (line) => void process.stderr.write(line) })
-  const write = (line: string) => file.write(line)
+  const write = (line: string) => {
+    tail.add(line)
+    file.write(line)
+  }
   const log = createLogger({ level, format: logFormat ?? "json", write })
-  return { log, reopen: () => file.reopen(), close: () => file.close() }
+  return { log, tail, reopen: () => file.reopen(), close: () => file.close() }
 }
 
 function toListenOptions(address: ListenSettings): ListenOptions {

@@ -67,6 +67,19 @@ export const serverSettings = {
     "field of answers for thinking: reasoning_content (default), reasoning or both",
     LIVE,
   ),
+  web: setting(
+    "server.web",
+    toggle,
+    true,
+    "serve the web page to browsers (default); --no-web does not",
+    LIVE,
+  ),
+  path: setting(
+    "server.static",
+    orAutomatic(text("FOLDER"), "none"),
+    null,
+    "serve the page in this folder at / instead; ours is then at /ui",
+  ),
   insecure: setting("server.insecure", toggle, false, "allow non-loopback without an API key"),
 }
 

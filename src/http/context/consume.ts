@@ -1,12 +1,14 @@
 import { XllmError } from "../../errors/base"
-import { Cancelled } from "../../errors/request"
+import { Cancelled, RequestStopped } from "../../errors/request"
+import { requestContextOf } from "./request-context"
 
-/** A controller that is aborted when the request's client goes away. */
+/** A controller that is aborted when the request's client goes away, or when the request is stopped. */
 export function abortControllerFor(request: Request): AbortController {
   const client = new AbortController()
   const leave = () => client.abort(new Cancelled())
   if (request.signal.aborted) leave()
   else request.signal.addEventListener("abort", leave, { once: true })
+  requestContextOf(request).whenStopped(() => client.abort(new RequestStopped()))
   return client
 }
 

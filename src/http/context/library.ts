@@ -13,7 +13,12 @@ export interface ModelLibrary {
    * @throws as `Puller.pull`; ModelNotFound for hosts that the server's owner has not enabled
    */
   pull(model: string, options: LibraryPullOptions): Promise<ModelSummary>
+  /** Asks the sources of models; models without one are left out. */
+  checkUpdates(models: readonly string[], signal: AbortSignal): Promise<UpdateCheck>
 }
+
+/** Whether a model's source has a newer version. */
+export type UpdateCheck = ReadonlyMap<string, "available" | "current" | "unknown">
 
 export interface LibraryPullOptions {
   /** Allow plain HTTP and untrusted certificates. */

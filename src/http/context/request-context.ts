@@ -1,5 +1,5 @@
 import type { GenerationEvent } from "../../domain/chat"
-import type { WorkRequest } from "../../domain/tasks"
+import { isGenerationRequest, type WorkRequest } from "../../domain/tasks"
 import { asXllmError, InternalError, type XllmError } from "../../errors/base"
 
 /** Longer texts cannot be model names and do not belong in a log line. */
@@ -32,6 +32,7 @@ export class RequestContext {
   #answer: string[] | undefined
   #amounts: Amounts | undefined
   #afterwards: (() => unknown)[] = []
+  #stops: (() => void)[] = []
 
   /** `over` is called once, when the whole response has been produced. */
   constructor(request: Request, id: string, over: (requestContext: RequestContext) => void) {
@@ -94,6 +95,13 @@ export class RequestContext {
     return this.#generatedTokens
   }
 
+  /** How far a generation is; other work is only running. */
+  get phase(): "waiting" | "prompt" | "generating" | "running" {
+    if (!this.#requests.some(isGenerationRequest)) return "running"
+    if (this.#generatedTokens > 0) return "generating"
+    return this.#promptTokens > 0 ? "prompt" : "waiting"
+  }
+
   /** The text of all answers, if content is logged. */
   get answer(): string | undefined {
     return this.#answer?.join("")
@@ -154,6 +162,18 @@ export class RequestContext {
   /** Runs `task` after the response is finished, however it ends; its errors are ignored. */
   afterwards(task: () => unknown): void {
     this.#afterwards.push(task)
+  }
+
+  /** `stop`: ends the work for this request. */
+  whenStopped(stop: () => void): void {
+    this.#stops.push(stop)
+  }
+
+  /** Ends the work for this request, as its client did not ask for. Returns false where nothing can be ended. */
+  stop(): boolean {
+    const stops = this.#stops.splice(0)
+    for (const stop of stops) stop()
+    return stops.length > 0
   }
 
   /** Records a failure. Returns the error to send to the client; details of internal errors go to the log only. */

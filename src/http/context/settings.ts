@@ -22,6 +22,8 @@ export interface HttpSettings {
   readonly uploadLimitBytes: number
   /** The server's public URL, without a trailing slash; `null`: the address that each request was sent to. */
   readonly publicUrl: string | null
+  /** Serve the web page. */
+  readonly web: boolean
   /** Where answers have the model's thinking. */
   readonly reasoningField: ReasoningField
 }
@@ -35,6 +37,7 @@ export const DEFAULT_HTTP_SETTINGS: HttpSettings = {
   logContent: false,
   uploadLimitBytes: DEFAULT_UPLOAD_BYTES,
   publicUrl: null,
+  web: true,
   reasoningField: "reasoning_content",
 }
 

@@ -3,28 +3,21 @@ import { open } from "node:fs/promises"
 import { join } from "node:path"
 import { Elysia } from "elysia"
 import { InvalidRequest, Unsupported } from "../../errors/request"
-import { PushStream } from "../../lib/async/push-stream"
-import type { CreateEvent } from "../../store/create/create"
 import { type Digest, isDigest } from "../../store/managed/manifest"
 import { parseModelName } from "../../store/names"
-import type { PullEvent } from "../../store/pull/events"
 import { checkDiskSpace } from "../../store/pull/transfer/disk-space"
-import { abortControllerFor, consume } from "../context/consume"
 import { mayBeSilent } from "../context/idle"
 import type { ModelLibrary } from "../context/library"
-import { requestContextOf } from "../context/request-context"
+import { checkIsOwner } from "../context/owner"
 import { bodyBytes } from "../read/body/body-bytes"
 import { Fields } from "../read/fields"
 import { readJsonObject } from "../read/body/json-body"
-import { JSON_LINES, sse } from "../render/sse"
+import { type Reporting, reportProgress } from "../render/progress"
 import { BODY_BYTES, TEXTS } from "../../limits"
 import type { OllamaContext } from "./context"
 import { readCreation } from "./creation"
 import { ollamaDialect } from "./dialect"
 import { namedModel } from "./models"
-
-/** What a pull or a creation reports. */
-type Progress = PullEvent | CreateEvent
 
 /** POST /api/pull, /api/push, /api/create and /api/copy, DELETE /api/delete, HEAD and POST /api/blobs/:digest */
 export function ollamaManagementRoutes(context: OllamaContext) {
@@ -33,13 +26,14 @@ export function ollamaManagementRoutes(context: OllamaContext) {
     .post(
       "/api/pull",
       async ({ request, server }) => {
+        checkIsOwner(request, server)
         const library = libraryOf(context)
         const fields = new Fields(await readJsonObject(request))
         const model = namedModel(fields)
         parseModelName(model)
         const isInsecure = fields.boolean("insecure") ?? false
         mayBeSilent(request, server)
-        return await reporting(request, fields, (signal, onEvent) =>
+        return await report(request, fields, (signal, onEvent) =>
           library.pull(model, { isInsecure, signal, onEvent }),
         )
       },
@@ -55,11 +49,12 @@ export function ollamaManagementRoutes(context: OllamaContext) {
     .post(
       "/api/create",
       async ({ request, server }) => {
+        checkIsOwner(request, server)
         const library = libraryOf(context)
         const fields = new Fields(await readJsonObject(request, BODY_BYTES.generation))
         const creation = readCreation(fields, library.store)
         mayBeSilent(request, server)
-        return await reporting(request, fields, (signal, onEvent) =>
+        return await report(request, fields, (signal, onEvent) =>
           creation.run({ library, signal, report: onEvent }),
         )
       },
@@ -67,7 +62,8 @@ export function ollamaManagementRoutes(context: OllamaContext) {
     )
     .post(
       "/api/copy",
-      async ({ request }) => {
+      async ({ request, server }) => {
+        checkIsOwner(request, server)
         const fields = new Fields(await readJsonObject(request))
         const [source, target] = ["source", "destination"].map((name) => {
           const value = fields.text(name, TEXTS.model)
@@ -81,7 +77,8 @@ export function ollamaManagementRoutes(context: OllamaContext) {
     )
     .delete(
       "/api/delete",
-      async ({ request }) => {
+      async ({ request, server }) => {
+        checkIsOwner(request, server)
         const { store } = libraryOf(context)
         const { name, id } = await store.resolve(namedModel(new Fields(await readJsonObject(request))))
         await engine.stop(name)
@@ -97,6 +94,7 @@ export function ollamaManagementRoutes(context: OllamaContext) {
     .post(
       "/api/blobs/:digest",
       async ({ params, request, server }) => {
+        checkIsOwner(request, server)
         mayBeSilent(request, server)
         const status = await receiveBlob(libraryOf(context), checkedDigest(params.digest), request)
         return new Response(null, { status })
@@ -152,54 +150,7 @@ async function receiveBlob({ store }: ModelLibrary, digest: Digest, request: Req
 /** How much is written between checks that the disk has room for more. */
 const DISK_CHECK_BYTES = 256 * 1024 ** 2
 
-/** Runs a long piece of work: its progress as lines, or, without a stream, only that it succeeded. */
-async function reporting(
-  request: Request,
-  fields: Fields,
-  run: (signal: AbortSignal, onEvent: (event: Progress) => void) => Promise<unknown>,
-): Promise<Response> {
+function report(request: Request, fields: Fields, run: Reporting["run"]): Promise<Response> {
   const isStream = fields.boolean("stream") ?? true
-  const client = abortControllerFor(request)
-  const requestContext = requestContextOf(request)
-  const events = new PushStream<Progress>()
-  const work = run(client.signal, (event) => events.push(event))
-  work.then(
-    () => events.end(),
-    (error: unknown) => events.fail(error),
-  )
-  if (!isStream) {
-    await consume(events[Symbol.asyncIterator](), client.signal, () => {})
-    return Response.json({ status: "success" })
-  }
-  return await sse({
-    framing: JSON_LINES,
-    events: startingAtOnce(events),
-    client,
-    requestContext,
-    render: (event) => (event === undefined ? "" : toLine(event)),
-    waiting: () => undefined,
-    end: () => "",
-    fail: ollamaDialect.renderStreamError,
-  })
-}
-
-/** As in Ollama, what fails is reported in the stream, which clients look at; so it begins whatever comes. */
-async function* startingAtOnce(events: AsyncIterable<Progress>): AsyncGenerator<Progress | undefined> {
-  yield undefined
-  yield* events
-}
-
-function toLine(event: Progress): string {
-  const body = toBody(event)
-  return body === undefined ? "" : `${JSON.stringify(body)}\n`
-}
-
-function toBody(event: Progress): object | undefined {
-  if (event.type === "status") return { status: event.status }
-  if (event.type === "note") return { status: event.text }
-  if (event.type === "warning") return { status: `warning: ${event.message}` }
-  if ("doneBytes" in event)
-    return { status: `reading ${event.file}`, completed: event.doneBytes, total: event.totalBytes }
-  const { status, digest, total, completed } = event
-  return { status, ...(digest !== undefined && { digest }), ...(total !== undefined && { total }), completed }
+  return reportProgress(request, { isStream, run, fail: ollamaDialect.renderStreamError })
 }

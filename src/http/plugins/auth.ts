@@ -7,13 +7,13 @@ import { type CurrentSettings, derived } from "../context/settings"
 /** Which clients may use a route: all, all if the metrics are public, or only those with a key. */
 export type RouteAccess = "open" | "metrics" | "key"
 
-/** If the server has API keys, refuses requests without one, except on paths that `accessOf` opens. */
-export function auth(settings: CurrentSettings, accessOf: (path: string) => RouteAccess) {
+/** If the server has API keys, refuses requests without one, except where `accessOf` opens a path. */
+export function auth(settings: CurrentSettings, accessOf: (path: string, request: Request) => RouteAccess) {
   const digests = derived(settings, ({ apiKeys }) => apiKeys.map(digestOf))
   return new Elysia({ name: "auth" }).onRequest(({ request }) => {
     const keys = digests()
     if (keys.length === 0) return
-    const access = accessOf(pathOf(request))
+    const access = accessOf(pathOf(request), request)
     if (access === "open" || (access === "metrics" && settings().metricsPublic)) return
     const given = credentialsOf(request.headers)
     if (given.length === 0 || !given.every((key) => key !== undefined && isOneOf(key, keys))) {

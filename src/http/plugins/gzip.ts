@@ -1,5 +1,6 @@
 import { Elysia } from "elysia"
 import { requestContextOf } from "../context/request-context"
+import { acceptsCoding } from "../../lib/text/codings"
 import { handleInside } from "./request-contexts"
 
 /** In bytes; compressing smaller bodies costs more than it saves. */
@@ -14,7 +15,8 @@ export function gzip() {
     const response = await handleInside(inside, request)
     if (requestContextOf(request).isStream || !isCompressible(response)) return response
     addVary(response.headers)
-    if (request.method === "HEAD" || !accepts(request.headers.get("accept-encoding") ?? "")) return response
+    if (request.method === "HEAD" || !acceptsCoding(request.headers.get("accept-encoding") ?? "", "gzip"))
+      return response
     return compress(response)
   })
 }
@@ -33,17 +35,6 @@ function isCompressible({ headers }: Response): boolean {
 function addVary(headers: Headers): void {
   const vary = headers.get("vary")
   if (vary !== "*") headers.set("vary", vary === null ? "Accept-Encoding" : `${vary}, Accept-Encoding`)
-}
-
-/** Does an Accept-Encoding header allow gzip? `q=0` forbids it. */
-function accepts(header: string): boolean {
-  const weights = header.split(",").map((part) => {
-    const [coding = "", ...parameters] = part.split(";").map((piece) => piece.trim().toLowerCase())
-    return { coding, allowed: !parameters.some((parameter) => /^q=0(?:\.0*)?$/.test(parameter)) }
-  })
-  const named =
-    weights.find(({ coding }) => coding === "gzip") ?? weights.find(({ coding }) => coding === "*")
-  return named?.allowed ?? false
 }
 
 async function compress(response: Response): Promise<Response> {

@@ -9,7 +9,7 @@ const ACCEPTABLE = /^[\w.:/+=@-]{1,128}$/
 
 export interface ExchangesOptions {
   /** Called when a request arrives; `over` is called when it is finished, however it ended. */
-  began(): void
+  began(requestContext: RequestContext): void
   over(requestContext: RequestContext): void
   /** The server's address, for requests without a Host. */
   origin(): string
@@ -25,7 +25,7 @@ export function requestContexts({ began, over, origin }: ExchangesOptions) {
       addAddress(request, origin)
       const requestContext = new RequestContext(request, idOf(request), over)
       remember(request, requestContext)
-      began()
+      began(requestContext)
       const response = await handleInside(inside, request)
       requestContext.answered(response.status)
       return response

@@ -1,4 +1,5 @@
 import type { XllmError } from "../../errors/base"
+import { RequestStopped } from "../../errors/request"
 import { consume, departureOf } from "../context/consume"
 import type { RequestContext } from "../context/request-context"
 import { type FirstEvent, type PendingStream, startingWith, waitForFirstEvent } from "./first-event"
@@ -96,7 +97,8 @@ class SseBody<E> {
       this.#send(this.#source.end())
     } catch (error) {
       const failure = requestContext.failed(client.signal.aborted ? departureOf(client.signal) : error)
-      if (!client.signal.aborted) this.#send(this.#source.fail(failure))
+      const isGone = client.signal.aborted && !(failure instanceof RequestStopped)
+      if (!isGone) this.#send(this.#source.fail(failure))
       // Cancels other iterations of the same answer.
       client.abort()
     } finally {

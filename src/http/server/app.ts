@@ -1,11 +1,14 @@
 import { type AnyElysia, Elysia } from "elysia"
 import type { Engine } from "../../engine/contract"
 import type { Logger } from "../../log/logger"
+import { Activity } from "../../metrics/activity"
 import type { Metrics } from "../../metrics/metrics"
 import { KnownRoutes } from "../context/known-routes"
 import { ModelDescriptions } from "../context/model-descriptions"
+import { RequestsInProgress } from "../context/requests-in-progress"
 import type { RequestContext } from "../context/request-context"
 import type { ModelLibrary } from "../context/library"
+import type { OwnerReports } from "../context/owner"
 import { type CurrentSettings, DEFAULT_HTTP_SETTINGS } from "../context/settings"
 import type { ImageFiles } from "../image-files/image-files"
 import { imageFileRoutes } from "../image-files/route"
@@ -36,7 +39,7 @@ import { imageRoutes } from "../openai/images/images"
 import { listModels, modelRoutes } from "../openai/models"
 import { responseRoutes } from "../openai/responses/routes"
 import { toChatCall, toRenderRequest } from "../openai/translate"
-import { auth } from "../plugins/auth"
+import { auth, type RouteAccess } from "../plugins/auth"
 import { cors } from "../plugins/cors"
 import { errors } from "../plugins/errors"
 import { gzip } from "../plugins/gzip"
@@ -46,9 +49,15 @@ import { requestContexts } from "../plugins/request-contexts"
 import type { Uploads } from "../read/body/uploads"
 import type { ResponseStore } from "../response-store/response-store"
 import { controlRoutes } from "../v0/control"
+import { eventRoutes } from "../v0/events"
+import { managementRoutes } from "../v0/management"
 import { metricsRoutes } from "../v0/metrics"
+import { modelListRoutes } from "../v0/models"
+import { Pulls } from "../v0/pulls"
 import { statusRoutes } from "../v0/status"
 import { tokenRoutes } from "../v0/tokens"
+import { isBrowser, webRoutes } from "../web/routes"
+import type { UserPage } from "../web/user-page"
 import { logExchange } from "./access-log"
 import { policyOf } from "./routes"
 
@@ -67,6 +76,12 @@ export interface AppOptions {
   readonly settings?: CurrentSettings
   /** Changes the models on disk; absent: routes that would are refused. */
   readonly library?: ModelLibrary
+  /** What only the owner of the server may see; absent: routes that show it are refused. */
+  readonly owner?: OwnerReports
+  /** Aborted when the server is told to stop. */
+  readonly closing?: AbortSignal
+  /** A folder that is served at `/` in place of the web page. */
+  readonly userPage?: UserPage | undefined
   /** Counts requests, and is served by /metrics; absent: no metrics. */
   readonly metrics?: Metrics
 }
@@ -81,19 +96,34 @@ const UNVERSIONED = [
 
 /** All routes of the server. Does not listen: see {@link listen}. */
 export function createApp({ engine, version, startedAt, log, metrics, ...options }: AppOptions) {
-  const { uploads, images, responses } = options
+  const { uploads, images, responses, userPage } = options
   const settings = options.settings ?? (() => DEFAULT_HTTP_SETTINGS)
-  const routes = new KnownRoutes(() => app.routes)
+  // The user's page has a route for every path, which tells nothing about paths.
+  const routes = new KnownRoutes(() => app.routes.filter(({ path }) => path !== "/*"))
   const openAi = { engine, version, settings, uploads, images }
   const descriptions = new ModelDescriptions(engine)
   const ollama = { engine, settings, log, library: options.library }
-  const began = () => metrics?.exchangeBegan()
+  const inProgress = new RequestsInProgress()
+  const began = (requestContext: RequestContext) => {
+    inProgress.add(requestContext)
+    metrics?.exchangeBegan()
+  }
   const over = (requestContext: RequestContext) => {
+    inProgress.remove(requestContext)
     logExchange(log, requestContext)
     const { path, model, outcome: status, elapsedMs: ms } = requestContext
     metrics?.exchangeEnded({ route: routes.patternOf(path), model, status, ms })
   }
+  const closing = options.closing ?? new AbortController().signal
+  const pulls = new Pulls(options.library, closing)
+  const watched = { engine, inProgress, pulls, closing, owner: options.owner, library: options.library }
   const origin = (): string => originOf(app.server?.url)
+  /** Browsers have no key before they have the page that asks for it. */
+  const accessOf = (path: string, { headers }: Request): RouteAccess => {
+    const isPage = path === "/" && settings().web && isBrowser(headers)
+    const isFile = userPage !== undefined && (path === "/" || routes.methodsOf(path).length === 0)
+    return isPage || isFile ? "open" : policyOf(path).access
+  }
   // With Bun's own router, tests through `handle` would run different code from real requests.
   // Untyped: with a type for every route, the compiler gives up.
   const app: AnyElysia = new Elysia({ systemRouter: false })
@@ -107,10 +137,9 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     // Before the keys: preflight requests have none, and pages should be able to read why they were refused.
     .use(cors(settings, routes))
     .use(pages(settings))
-    .use(auth(settings, (path) => policyOf(path).access))
+    .use(auth(settings, accessOf))
     // Before OpenAI's list of the same path.
     .use(anthropicModels(engine))
-    .get("/", ({ request }) => greeting(request, version))
   const dialects: readonly AnyElysia[] = [
     chatRoutes(openAi),
     completionRoutes(openAi),
@@ -126,6 +155,9 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     controlRoutes(engine, toRenderRequest),
     tokenRoutes(engine, toRenderRequest),
     metricsRoutes(metrics),
+    eventRoutes({ ...watched, activity: metrics?.activity ?? new Activity(), version, startedAt }),
+    managementRoutes(watched),
+    modelListRoutes({ engine, descriptions }),
     nativeCompletionRoutes(openAi),
     nativeTokenRoutes(engine),
     nativeEmbeddingRoutes(openAi, (body, headers) => toEmbeddingCall(body, headers).request),
@@ -140,6 +172,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     ollamaEmbeddingRoutes(ollama),
     ollamaModelRoutes(ollama, descriptions),
     ollamaManagementRoutes(ollama),
+    webRoutes({ version, settings, userPage }),
   ]
   for (const dialect of dialects) app.use(dialect)
   app.use(unversioned(app))
@@ -152,11 +185,6 @@ function unversioned(app: AnyElysia): AnyElysia {
   for (const { method, path, handler, hooks } of app.routes)
     if (UNVERSIONED.includes(path)) aliases.route(method, path.slice("/v1".length), handler, hooks)
   return aliases
-}
-
-/** Ollama's clients look for its words. */
-function greeting({ headers }: Request, version: string): string {
-  return headers.get("accept")?.includes("text/html") ? `xLLM ${version} is running\n` : "Ollama is running"
 }
 
 /** A socket has no address that could form a URL. */

@@ -1,5 +1,6 @@
 import { IMAGES_PATH } from "../image-files/route"
 import type { RouteAccess } from "../plugins/auth"
+import { FILES_PATH } from "../web/page-file"
 
 /** How a route is protected and logged. */
 export interface RoutePolicy {
@@ -23,6 +24,14 @@ export const ROUTE_POLICIES: ReadonlyMap<string, RoutePolicy> = new Map<string, 
   ["/v0/metrics", { access: "metrics", log: "quiet" }],
   // Pages show images by URL, without a key; their names cannot be guessed.
   [`${IMAGES_PATH}*`, { access: "open", log: "normal" }],
+  // Pages ask for these all the time.
+  ["/v0/events", { access: "key", log: "quiet" }],
+  ["/v0/requests", { access: "key", log: "quiet" }],
+  ["/v0/log", { access: "key", log: "quiet" }],
+  // The page asks for the key itself.
+  ["/", { access: "key", log: "quiet" }],
+  ["/ui", { access: "open", log: "quiet" }],
+  [`${FILES_PATH}*`, { access: "open", log: "quiet" }],
 ])
 
 /** The policy of exactly this path: the router also accepts a trailing slash, but that opens nothing. */

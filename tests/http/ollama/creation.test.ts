@@ -11,7 +11,11 @@ test.each(["files", "adapters"])("%s that were not uploaded are refused by their
   const digest = `sha256:${"a".repeat(64)}`
   const base = field === "files" ? {} : { from: "tiny" }
   const creation = readCreation(new Fields({ model: "new", ...base, [field]: { "x.gguf": digest } }), store)
-  const library = { store, pull: () => Promise.reject(new Error("nothing is downloaded here")) }
+  const library = {
+    store,
+    pull: () => Promise.reject(new Error("nothing is downloaded here")),
+    checkUpdates: () => Promise.resolve(new Map()),
+  }
   const error = await failure(
     creation.run({ library, signal: new AbortController().signal, report: () => {} }),
   )

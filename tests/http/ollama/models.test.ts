@@ -12,8 +12,8 @@ const DETAILS = {
   quantization_level: expect.any(String),
 }
 
-test("the root greets Ollama's clients in its words, and people in ours", async () => {
-  const { get } = fakeServer()
+test("the root greets Ollama's clients in its words, and people in ours where there is no page", async () => {
+  const { get } = fakeServer(undefined, { settings: { web: false } })
   expect(await (await get("/")).text()).toBe("Ollama is running")
   const page = await get("/", { headers: { accept: "text/html,*/*" } })
   expect(await page.text()).toContain("xLLM 1.2.3 is running")

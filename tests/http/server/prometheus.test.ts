@@ -23,7 +23,7 @@ function busyMetrics(scraped = () => {}): Metrics {
   const worker = { model: "tiny", replica: 1 }
   metrics.modelLoading(worker)
   metrics.modelLoaded(worker, 10)
-  metrics.modelLoadFailed(worker)
+  metrics.modelLoadFailed(worker, "model_load_failed")
   metrics.requestQueued(asked)
   metrics.requestStarted(asked, 1)
   metrics.firstToken(asked, 2)

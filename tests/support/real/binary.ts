@@ -36,8 +36,8 @@ export async function runProgram(
     stderr: "pipe",
   })
   const [stdout, stderr, exitCode] = await Promise.all([
-    child.stdout.text(),
-    child.stderr.text(),
+    new Response(child.stdout).text(),
+    new Response(child.stderr).text(),
     child.exited,
   ])
   return { stdout, stderr, exitCode }
