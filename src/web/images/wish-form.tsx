@@ -7,7 +7,7 @@ import { toast } from "../ui/toasts"
 import { draw, progress, source, stopDrawing, type Wish, wish } from "./drawing"
 import { useBlobUrl } from "./blob-url"
 
-const SIZES = ["512x512", "768x768", "1024x1024", "768x1024", "1024x768"]
+const SIZES = ["256x256", "512x512", "768x768", "1024x1024", "768x1024", "1024x768"]
 
 /** What is to be drawn. */
 export function WishForm({ models }: { readonly models: readonly ModelBody[] }) {
