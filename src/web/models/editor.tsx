@@ -49,12 +49,9 @@ export function ModelfileEditor({ from }: { readonly from: string }) {
     if (text.trim() === "") return
     const leaving = new AbortController()
     const timer = setTimeout(() => {
-      sendJson(
-        "/v0/create",
-        { model: "check", modelfile: text, check: true },
-        { signal: leaving.signal },
-      ).then(
-        () => setFaults([]),
+      const body = { model: "check", modelfile: text, check: true }
+      sendJson<{ readonly faults: readonly Fault[] }>("/v0/create", body, { signal: leaving.signal }).then(
+        (checked) => setFaults(checked.faults),
         (error: unknown) => leaving.signal.aborted || setFaults(faultsOf(error)),
       )
     }, CHECK_MS)

@@ -34,7 +34,7 @@ export function Chart({ title, series, length, format, least, note }: ChartProps
   return (
     <figure class="chart">
       <figcaption>
-        <h3>{title}</h3>
+        <h2>{title}</h2>
         <ul>
           {series.map(({ label }, number) => (
             <li key={label} class={`series-${number + 1}`}>
