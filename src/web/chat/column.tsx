@@ -24,7 +24,8 @@ export function ChatColumn({ session, isSecond = false, problem }: ColumnProps) 
   const isEmpty = session.isReady.value && session.messages.value.size === 0
   const hasModels = models.value?.some(isChatModel) ?? true
   return (
-    <section class="column" aria-label={isSecond ? texts.compare : texts.answer}>
+    <section class="column" aria-label={isSecond ? texts.compare : texts.chat}>
+      {!isEmpty && !isSecond && <h1 class="unseen">{session.conversation.value.title || texts.untitled}</h1>}
       <header class="column-head">
         {!isSecond && (
           <IconButton

@@ -25,7 +25,10 @@ export function ModelPicker({ session }: { readonly session: ChatSession }) {
   useEffect(() => {
     if (models.value === undefined || current !== undefined || list.length === 0) return
     const fallback = list.find(({ state }) => state === "loaded") ?? list[0]
-    if (fallback !== undefined && session.messages.peek().size === 0) session.change({ model: fallback.name })
+    if (fallback !== undefined && session.messages.peek().size === 0) {
+      const { settings } = session.conversation.peek()
+      session.replace({ ...settings, model: fallback.name })
+    }
   }, [models.value, session])
   useEffect(() => {
     if (!isOpen) return

@@ -7,6 +7,7 @@ import {
   type MessageMap,
   newestLeaf,
   pathTo,
+  resultsAfter,
   titleFrom,
   withFollowers,
 } from "../conversations/tree"
@@ -147,7 +148,7 @@ export class ChatSession {
   /** The calls of an answer that have no result yet. */
   #openCalls(message: Message) {
     const path = pathTo(this.messages.peek(), this.conversation.peek().leaf)
-    const given = new Set(path.map(({ toolCallId }) => toolCallId))
+    const given = resultsAfter(path, path.find(({ id }) => id === message.id) ?? message)
     return (message.answer?.toolCalls ?? []).filter(({ id }) => !given.has(id))
   }
 

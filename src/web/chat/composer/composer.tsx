@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks"
 import { models } from "../../api/models"
+import { conversationOf } from "../../conversations/library"
 import type { Attachment } from "../../conversations/types"
 import { numberText } from "../../lib/format"
 import { chatTexts } from "../../texts/chat"
@@ -150,7 +151,7 @@ function ContextBar({ session }: { readonly session: ChatSession }) {
 
 /** A conversation that has not begun has no lasting id yet. */
 function draftId(session: ChatSession): string {
-  return session.messages.peek().size === 0 ? "new" : session.id
+  return conversationOf(session.id) === undefined ? "new" : session.id
 }
 
 /** As high as its text, up to what the style allows. */
