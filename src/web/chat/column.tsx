@@ -4,8 +4,8 @@ import { chatTexts } from "../texts/chat"
 import { IconButton } from "../ui/button"
 import { lazy } from "../ui/lazy"
 import { Composer } from "./composer/composer"
-import { ModelPicker } from "./model-picker"
-import { areParametersOpen, isListOpen, second } from "./state"
+import { isChatModel, ModelPicker } from "./model-picker"
+import { areParametersOpen, isListOpen, second, showList } from "./state"
 import { Thread } from "./thread/thread"
 import { Welcome } from "./welcome"
 
@@ -32,7 +32,7 @@ export function ChatColumn({ session, isSecond = false, problem }: ColumnProps) 
             icon="menu"
             label={isListOpen.value ? texts.hideList : texts.showList}
             aria-expanded={isListOpen.value}
-            onClick={() => (isListOpen.value = !isListOpen.value)}
+            onClick={() => showList(!isListOpen.value)}
           />
         )}
         <ModelPicker session={session} />
@@ -69,8 +69,4 @@ function beginComparison(session: ChatSession): void {
   const others = models.peek()?.filter((model) => isChatModel(model) && model.name !== settings.model)
   const model = others?.[0]?.name ?? settings.model
   second.value = newSession({ ...settings, ...(model !== undefined && { model }) })
-}
-
-export function isChatModel({ kind }: { readonly kind: string }): boolean {
-  return kind === "text"
 }

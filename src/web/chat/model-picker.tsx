@@ -5,7 +5,6 @@ import { bytesText, numberText, parameterCountText } from "../lib/format"
 import { chatTexts } from "../texts/chat"
 import { Icon } from "../ui/icons"
 import { toastError } from "../ui/toasts"
-import { isChatModel } from "./column"
 import type { ChatSession } from "./session"
 
 /** Above this many models the list can be filtered. */
@@ -107,6 +106,10 @@ export function ModelPicker({ session }: { readonly session: ChatSession }) {
       )}
     </div>
   )
+}
+
+export function isChatModel({ kind }: Pick<ModelBody, "kind">): boolean {
+  return kind === "text"
 }
 
 function ModelLines({ model }: { readonly model: ModelBody }) {

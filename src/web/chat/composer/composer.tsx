@@ -9,6 +9,7 @@ import { toast } from "../../ui/toasts"
 import type { ChatSession } from "../session"
 import { drafts, enterSends, keepDraft, second } from "../state"
 import { readFiles } from "./attach"
+import { Dictation } from "./dictation"
 
 /** Where a message is written. What is typed is kept until it is sent, over reloads too. */
 export function Composer({ session }: { readonly session: ChatSession }) {
@@ -116,6 +117,12 @@ export function Composer({ session }: { readonly session: ChatSession }) {
             }}
           />
           <IconButton icon="attach" label={texts.attach} onClick={() => picker.current?.click()} />
+          <Dictation
+            onText={(said) => {
+              change(text === "" ? said : `${text.trimEnd()} ${said}`)
+              area.current?.focus()
+            }}
+          />
           <ContextBar session={session} />
           <span class="space" />
           {isBusy ? (
