@@ -21,8 +21,8 @@ interface RoleRow {
   /** In lists and messages. */
   readonly label: string
   /**
-   * Whether workers load parts of this role, so that plans count their bytes. A projector will need buffers for computing
-   * an image besides: `estimateNeed` is where they belong.
+   * Whether workers load parts of this role, so that plans count their bytes. The buffers in which a projector encodes are
+   * counted besides.
    */
   readonly isLoaded: boolean
 }
@@ -31,7 +31,7 @@ interface RoleRow {
 export const PART_ROLES: Readonly<Record<PartRole, RoleRow>> = {
   adapter: { label: "adapter", isLoaded: true },
   draft: { label: "draft model", isLoaded: true },
-  projector: { label: "projector", isLoaded: false },
+  projector: { label: "projector", isLoaded: true },
 }
 
 export function isPartRole(role: string): role is PartRole {

@@ -1,6 +1,7 @@
 import { type AttachedPart, bytesOfParts, isLoaded } from "./attached-parts"
 import type { ChatMessage, SamplingParameters } from "./chat"
 import type { Pooling } from "./embedding"
+import type { ProjectorFacts } from "./projector"
 import type { ModelSettings } from "./settings"
 
 /** What a model does: generate text, embed or rank it, synthesise speech, transcribe speech, or generate images. */
@@ -60,8 +61,8 @@ export type GgufDetails = TextModelDetails | EmbeddingModelDetails
 export interface CommonModelDetails extends ModelSummary {
   readonly license: string | undefined
   /**
-   * `completion`, `chat`, `tools`, `thinking`, `insert` (fill-in-the-middle), `embedding`, `rerank`, `vision`, `speech`,
-   * `transcription`, `image`.
+   * `completion`, `chat`, `tools`, `thinking`, `insert` (fill-in-the-middle), `embedding`, `rerank`, `vision`, `audio` (it
+   * sees pictures, it hears sounds), `speech`, `transcription`, `image`.
    */
   readonly capabilities: readonly string[]
 }
@@ -108,6 +109,8 @@ export interface ImageModelDetails extends CommonModelDetails {
 /** The description in a text model's file. */
 export interface TextModelDetails extends GgufFacts {
   readonly kind: "text"
+  /** What the projector says that comes with it; absent: there is none that can be used. */
+  readonly projector?: ProjectorFacts
 }
 
 /** The same of an embedding model, or one that ranks texts. */

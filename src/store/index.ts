@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs"
 import { stat } from "node:fs/promises"
 import { dirname, join } from "node:path"
+import { bytesOfParts } from "../domain/attached-parts"
 import { isGguf, type ModelDetails, type ModelKind, type ModelSummary } from "../domain/model"
 import { placeAndReason } from "../errors/base"
 import { InvalidModelFile, ModelLoadFailed } from "../errors/model"
@@ -27,6 +28,7 @@ import { manifestOfLocal } from "./local/local-manifest"
 import { type LocalModel, LocalModels } from "./local/local-models"
 import { type MediaDescription, MediaFiles } from "./local/media-file"
 import { ModelFiles } from "./local/model-file"
+import { ProjectorFiles } from "./local/projector-files"
 import type { FoundModel } from "./local/scan"
 import { attachedParts } from "./managed/attached-parts"
 import { BlobFolder, digestOfFile } from "./managed/blobs"
@@ -75,6 +77,7 @@ class FolderStore implements Store {
   readonly #cache: MetadataCache
   readonly #files: ModelFiles
   readonly #media: MediaFiles
+  readonly #projectors: ProjectorFiles
   readonly #local: LocalModels
   readonly #managed: ManagedModels
   readonly #transactions: ManifestTransactions
@@ -105,7 +108,12 @@ class FolderStore implements Store {
       configured: configuredAdapters,
       architectureOf: (model) => this.#architectureOf(model),
     })
-    this.#local = new LocalModels(modelsFolder, this.#files, this.#media, log)
+    this.#projectors = new ProjectorFiles(cache)
+    this.#local = new LocalModels(
+      modelsFolder,
+      { files: this.#files, media: this.#media, projectors: this.#projectors },
+      log,
+    )
     this.#managed = new ManagedModels(layout, cache, log)
     this.#transactions = new ManifestTransactions(layout, blobs, this.#managed)
     this.#lookup = new ModelLookup({
@@ -150,12 +158,15 @@ class FolderStore implements Store {
       const description = isGguf(summary)
         ? await this.#files.describe(this.#weightsOf(model))
         : await this.#describeMedia(summary)
-      const along = {
-        manifest: model.origin === "managed" ? model.managed.manifest : undefined,
-        hasProjector: model.origin === "local" && (await this.#local.hasProjector(model)),
-      }
+      const { projector, note } =
+        description.kind === "text" ? await this.#projectors.ofModel(summary, description) : {}
+      const manifest = model.origin === "managed" ? model.managed.manifest : undefined
       // Both are of the summary's kind.
-      return { ...summary, ...mergeDetails(description, summary, along) } as ModelDetails
+      return {
+        ...withNote(summary, note),
+        ...mergeDetails(description, summary, { manifest, projector }),
+        ...(projector !== undefined && { projector }),
+      } as ModelDetails
     } catch (error) {
       const reason = error instanceof InvalidModelFile ? error.reason : placeAndReason(error)
       throw new ModelLoadFailed(name, reason, error)
@@ -226,11 +237,17 @@ class FolderStore implements Store {
     if (expectedId !== undefined && id !== expectedId) throw replacedMeanwhile(name)
     const removed =
       model.origin === "local"
-        ? { freedBytes: model.summary.sizeBytes, paths: await this.#local.delete(model.found) }
+        ? await this.#removeLocal(model)
         : { freedBytes: await this.#transactions.remove(model.managed.name, id) }
     const hasTwin = (await this.list()).some((other) => other.id === id)
     if (!hasTwin) await removeDerived(this.#layout, id)
     return { name: model.summary.name, ...removed }
+  }
+
+  async #removeLocal({ found, summary }: LocalModel): Promise<Omit<RemovedModel, "name">> {
+    const { sizeBytes, parts = [] } = summary
+    const paths = await this.#local.delete(found, parts)
+    return { freedBytes: sizeBytes - bytesOfParts(parts.filter(({ path }) => !paths.includes(path))), paths }
   }
 
   async copy(source: string, target: ModelName): Promise<ModelSummary> {
@@ -346,6 +363,12 @@ class FolderStore implements Store {
     await ensureView(view, this.#layout)
     this.#wholeViews.add(view.id)
   }
+}
+
+function withNote(summary: ModelSummary, note: string | undefined): ModelSummary {
+  const { defaults } = summary
+  if (note === undefined) return summary
+  return { ...summary, defaults: { ...defaults, notes: [...(defaults?.notes ?? []), note] } }
 }
 
 function withAliases<M extends ModelSummary>(model: M, all: readonly AliasState[]): M {

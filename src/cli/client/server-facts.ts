@@ -2,6 +2,7 @@ import { isPartRole } from "../../domain/attached-parts"
 import type { ChatMessage } from "../../domain/chat"
 import type { ModelDefaults, ModelFacts } from "../../domain/model"
 import { POOLINGS } from "../../domain/embedding"
+import type { ProjectorFacts } from "../../domain/projector"
 import { isModelKind } from "../../domain/tasks"
 import { type JsonRecord, numberAt, recordAt, recordsAt, textAt, textsAt } from "../../lib/json"
 import { defaultsOfParameters } from "../../store/managed/defaults"
@@ -42,7 +43,7 @@ export function toModelFacts(name: string, meta: JsonRecord): ModelFacts {
   }
   switch (isModelKind(kind) ? kind : "text") {
     case "text":
-      return { ...common, ...inFile, kind: "text" }
+      return { ...common, ...inFile, ...toProjector(recordAt(meta, "projector")), kind: "text" }
     case "embedding": {
       const pooling = POOLINGS.find((one) => one === textAt(meta, "pooling"))
       return { ...common, ...inFile, kind: "embedding", ...(pooling !== undefined && { pooling }) }
@@ -85,6 +86,28 @@ function toPart(part: JsonRecord): readonly NonNullable<ModelFacts["parts"]>[num
   if (!isPartRole(role)) return []
   const sizeBytes = numberAt(part, "size") ?? 0
   return [{ role, name: textAt(part, "name") ?? "?", sizeBytes, ...(scale !== undefined && { scale }) }]
+}
+
+function toProjector(meta: JsonRecord | undefined): { readonly projector?: ProjectorFacts } {
+  if (meta === undefined) return {}
+  const number = (key: string) => numberAt(meta, key) ?? 0
+  const cells = numberAt(meta, "tokens_per_unit")
+  return {
+    projector: {
+      families: textsAt(meta, "families"),
+      sees: meta["sees"] === true,
+      hears: meta["hears"] === true,
+      parameterCount: number("n_params"),
+      embeddingLength: number("n_embd"),
+      dimensions: number("n_embd_out"),
+      encoder: {
+        feedForwardLength: number("n_ff"),
+        heads: number("n_head"),
+        patchesPerCell: number("patches_per_token"),
+        ...(cells !== undefined && { cells }),
+      },
+    },
+  }
 }
 
 function toDefaults(meta: JsonRecord): ModelDefaults {

@@ -96,7 +96,7 @@ or --socket, MODEL is one of that server, which reports less than the files cont
         return io.write(toJson(toShowObject(details, manifest, tensors, usableContext(details, settings))))
       }
       case undefined:
-        return io.write(await overview(details, manifest, flags, store, settings))
+        return io.write(await overview(details, manifest, flags, settings))
       default:
         return only satisfies never
     }
@@ -148,13 +148,9 @@ async function overview(
   details: ModelDetails,
   manifest: Manifest | undefined,
   flags: Detail,
-  { blobs }: Store,
   settings: Settings,
 ): Promise<string> {
   const tensors = await tensorsOf(details, flags)
-  const projector = manifest?.files.find(({ role }) => role === "projector")
-  const { readProjector } = await import("../show/gguf-facts")
-  const facts = projector && readProjector(blobs.pathOf(projector.digest))
   const { parameters, system, requires, source } = manifest ?? {}
   const { sizeBytes, path } = details
   const { usableContext } = await import("../show/usable-context")
@@ -166,7 +162,6 @@ async function overview(
     ...(parameters !== undefined && { parameters }),
     ...(system !== undefined && { system }),
     ...(requires !== undefined && { requires }),
-    ...(facts !== undefined && { projector: facts }),
     ...(context !== undefined && { context }),
   })
 }

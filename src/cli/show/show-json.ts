@@ -1,4 +1,5 @@
 import type { ModelFacts } from "../../domain/model"
+import type { ProjectorFacts } from "../../domain/projector"
 import type { GgufTensorInfo } from "../../formats/gguf/types"
 import type { Manifest } from "../../store/managed/manifest"
 import type { UsableContext } from "./usable-context"
@@ -40,6 +41,7 @@ function ofKind(details: ModelFacts) {
       return {
         ...ofFile(details),
         chat_template: details.defaults?.template ?? details.chatTemplate ?? null,
+        ...(details.projector !== undefined && { projector: toProjector(details.projector) }),
         metadata: details.metadata,
       }
     case "embedding":
@@ -69,6 +71,18 @@ function ofKind(details: ModelFacts) {
       }
     default:
       return details satisfies never
+  }
+}
+
+function toProjector({ families, parameterCount, embeddingLength, dimensions, ...facts }: ProjectorFacts) {
+  return {
+    families,
+    sees: facts.sees,
+    hears: facts.hears,
+    parameters: parameterCount,
+    embedding_length: embeddingLength,
+    dimensions,
+    tokens_per_unit: facts.encoder.cells ?? null,
   }
 }
 

@@ -18,14 +18,6 @@ const LIST_LENGTH = 12
 /** The width of the parameter name column, as in Ollama's output. */
 const PARAMETER_WIDTH = 30
 
-/** The facts shown about a projector's file. */
-export interface ProjectorFacts {
-  readonly architecture: string
-  readonly parameterCount: number
-  readonly embeddingLength: number
-  readonly dimensions: number
-}
-
 /** What an overview shows besides the facts in a model's file. */
 export interface ShowExtras {
   /** Show all keys of the file? */
@@ -36,7 +28,6 @@ export interface ShowExtras {
   readonly system?: string
   /** The program version that the model requires. */
   readonly requires?: string
-  readonly projector?: ProjectorFacts
   readonly storage?: Storage
   /** Of a text model, on this machine. */
   readonly context?: UsableContext
@@ -54,7 +45,7 @@ type Row = readonly [string, ...string[]]
 
 /** The sections of `show` for human readers. */
 export function showText(details: ModelFacts, extras: ShowExtras = {}): string {
-  const { metadata = false, tensors = [], parameters = {}, system, requires, projector } = extras
+  const { metadata = false, tensors = [], parameters = {}, system, requires } = extras
   const { storage, context } = extras
   const requiresRow: readonly Row[] = requires === undefined ? [] : [["requires", requires]]
   const notes = details.defaults?.notes ?? []
@@ -66,7 +57,7 @@ export function showText(details: ModelFacts, extras: ShowExtras = {}): string {
     ],
     ["Capabilities", details.capabilities.map((capability): Row => [capability])],
     ["Parts", partRows(details)],
-    ["Projector", projector === undefined ? [] : projectorRows(projector)],
+    ["Projector", projectorRows(details)],
     ["Files", fileRows(details)],
     ["Storage", storage === undefined ? [] : storageRows(storage)],
     ["Parameters", manifestParameterRows(parameters)],
@@ -145,12 +136,16 @@ function speakersOf(speakers: readonly (string | undefined)[]): string {
   return named.length === 0 ? String(speakers.length) : `${speakers.length} (${names.join(", ")})`
 }
 
-function projectorRows(projector: ProjectorFacts): readonly Row[] {
+function projectorRows(details: ModelFacts): readonly Row[] {
+  if (details.kind !== "text" || details.projector === undefined) return []
+  const { families, parameterCount, embeddingLength, dimensions, encoder } = details.projector
   return [
-    ["architecture", projector.architecture],
-    ["parameters", formatCount(projector.parameterCount)],
-    ["embedding length", String(projector.embeddingLength)],
-    ["dimensions", String(projector.dimensions)],
+    ["architecture", "clip"],
+    ["kind", families.join(", ")],
+    ["parameters", formatCount(parameterCount)],
+    ["embedding length", String(embeddingLength)],
+    ["dimensions", String(dimensions)],
+    ...(encoder.cells === undefined ? [] : [["tokens per picture or slice", String(encoder.cells)] as const]),
   ]
 }
 

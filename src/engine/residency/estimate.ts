@@ -9,6 +9,7 @@ import {
 } from "../../domain/model"
 import type { KvPlan, TextModelSettings } from "../../domain/settings"
 import { embeddingBytes, type EmbeddingShape } from "../../formats/embedding-memory"
+import { encoderBytes } from "../../formats/gguf/projector"
 import {
   attentionBytesPerCell,
   cellsPerSequence,
@@ -48,6 +49,9 @@ const LARGE_IMAGE_EDGE = 1024
 
 /** Without tiling: stable-diffusion.cpp reports 1664 MiB for 512 x 512 pixels, and scales with the area. */
 const DECODING_BYTES_PER_PIXEL = 6656
+
+/** Cells of the largest picture, where its size decides. */
+const PICTURE_CELLS = 1024
 
 /** Rows as wide as the embedding that a pass of the graph has in memory for each token, about. */
 const ACTIVATION_ROWS = 12
@@ -116,7 +120,7 @@ export function estimateNeed(
     layers,
     layerBytes: loadedBytes(details) / layers,
     cacheBytes: kv.bytes,
-    computeBytes: kv.computeBytes + scores,
+    computeBytes: kv.computeBytes + scores + encodingBytes(details, settings),
     transientBytes: 0,
     processBytes: textProcessBytes(details),
     leastContextBytes: kv.certainBytes === 0 ? 0 : leastContextBytes(withWholeConversation(kv)),
@@ -156,6 +160,16 @@ export function planCache(details: TextModelDetails, settings: TextModelSettings
   }
 }
 
+/** The buffers of a model's projector: they exist from the load on. */
+function encodingBytes(
+  { projector }: Pick<TextModelDetails, "projector">,
+  { flashAttention }: Pick<TextModelSettings, "flashAttention">,
+): number {
+  return projector === undefined
+    ? 0
+    : encoderBytes(projector, { mostCells: PICTURE_CELLS, flashAttention: flashAttention !== "off" })
+}
+
 /**
  * The KV cache of a model's draft as a share of its own, estimated from the sizes of their files, rather too large: the
  * weights of a layer grow with the square of its width, its cache at most with the width.
@@ -172,7 +186,8 @@ function lessProcess(
   details: TextModelDetails,
   settings: TextModelSettings,
 ): CacheSpace {
-  const left = Math.max(0, freeBytes - computeBytes(details, settings) - textProcessBytes(details))
+  const others = computeBytes(details, settings) + encodingBytes(details, settings)
+  const left = Math.max(0, freeBytes - others - textProcessBytes(details))
   return otherBytes === undefined ? { freeBytes: left } : { freeBytes: left, otherBytes }
 }
 

@@ -1,6 +1,7 @@
 import { Elysia } from "elysia"
 import type { LoadedModel } from "../../domain/loaded-model"
 import { type GgufDetails, isGguf } from "../../domain/model"
+import type { ProjectorFacts } from "../../domain/projector"
 import { WrongModelKind } from "../../errors/model"
 import { InvalidRequest } from "../../errors/request"
 import { printModelfile } from "../../formats/modelfile/print"
@@ -121,8 +122,24 @@ function toShowBody(details: GgufDetails) {
       messages: texts.messages.map(({ role, content }) => ({ role, content })),
     }),
     model_info: modelInfo(details),
+    ...(details.kind === "text" &&
+      details.projector !== undefined && { projector_info: projectorInfo(details.projector) }),
     capabilities: details.capabilities,
     modified_at: details.modifiedAt.toISOString(),
+  }
+}
+
+/** Under the keys of its file. */
+function projectorInfo({ families, sees, hears, parameterCount, ...facts }: ProjectorFacts) {
+  const side = sees ? "vision" : "audio"
+  return {
+    "general.architecture": "clip",
+    "general.parameter_count": parameterCount,
+    "clip.has_vision_encoder": sees,
+    "clip.has_audio_encoder": hears,
+    "clip.projector_type": families.join(","),
+    [`clip.${side}.embedding_length`]: facts.embeddingLength,
+    [`clip.${side}.projection_dim`]: facts.dimensions,
   }
 }
 

@@ -1,5 +1,6 @@
 import { Elysia } from "elysia"
 import { type GgufDetails, isGguf, type ModelDetails, type ModelSummary } from "../../domain/model"
+import type { ProjectorFacts } from "../../domain/projector"
 import type { ContextLengths, Engine } from "../../engine/contract"
 import { vocabularyOf } from "../../formats/gguf/vocabulary"
 import { breathe } from "../../lib/async/breathe"
@@ -142,6 +143,21 @@ function toModelWithMeta(model: ModelDetails, requested: string, context: Contex
   }
 }
 
+function toProjectorMeta({ families, sees, hears, parameterCount, encoder, ...facts }: ProjectorFacts) {
+  return {
+    families,
+    sees,
+    hears,
+    n_params: parameterCount,
+    n_embd: facts.embeddingLength,
+    n_embd_out: facts.dimensions,
+    tokens_per_unit: encoder.cells,
+    patches_per_token: encoder.patchesPerCell,
+    n_ff: encoder.feedForwardLength,
+    n_head: encoder.heads,
+  }
+}
+
 function toMeta(model: ModelDetails) {
   switch (model.kind) {
     case "embedding":
@@ -153,6 +169,7 @@ function toMeta(model: ModelDetails) {
         system: model.defaults?.system,
         messages: model.defaults?.messages?.map(({ role, content }) => ({ role, content })),
         parameters: parametersOf(model.defaults),
+        projector: model.projector && toProjectorMeta(model.projector),
       }
     case "tts":
       return {

@@ -21,6 +21,7 @@ import {
 } from "./compose"
 import { Faults } from "./faults"
 import { WeightMaker } from "./make-weights"
+import { checkProjector } from "./projector"
 import {
   architectureOf,
   faultOf,
@@ -110,7 +111,7 @@ async function create(request: CreateRequest, taken: Digest[]): Promise<ModelSum
   if (parts !== undefined) checkInstructionsOfKind(instructions, parts.kind, faults)
   faults.throwAny(file)
   if (parts === undefined) throw new Error("what is missing is a fault")
-  const warnings = [...modelfile.warnings, ...effectless(instructions), ...projectorWarnings(parts)]
+  const warnings = [...modelfile.warnings, ...effectless(instructions)]
   for (const { line, message } of warnings)
     report({ type: "warning", message: line === undefined ? message : `${file}:${line}: ${message}` })
   const stopIfAborted = () => {
@@ -169,6 +170,7 @@ async function gatherParts(
   const sources = await findSources(instructionsOf(modelfile.instructions, "from"), finder)
   if (sources === undefined) return undefined
   const joined = joinSources(sources, faults)
+  if (joined !== undefined) await checkProjector(sources, weightsOf(joined, store), faults)
   const parts = joined && draft ? { ...joined, files: [...joined.files, draft] } : joined
   if (parts === undefined || adapterLine === undefined || adapter === undefined) return parts
   const weights = weightsOf(parts, store)
@@ -248,13 +250,6 @@ async function checkAdapter(
       ? misfitOf(facts, readAdapterBase(weights), "the model")
       : `is for models of the architecture '${facts.architecture}', and this is a '${wanted}'`
   if (misfit !== undefined) faults.wrong(line, `ADAPTER ${value}: it ${misfit}`)
-}
-
-function projectorWarnings({
-  files,
-}: Parts): readonly { readonly line?: number; readonly message: string }[] {
-  if (!files.some(({ role }) => role === "projector")) return []
-  return [{ message: "the projector is kept, but images in chats are not supported yet" }]
 }
 
 /** Files kept from the base; a new adapter, draft or projector replaces an old one. */

@@ -15,6 +15,7 @@ import { recognizeSpeech } from "../../formats/speech/recognize"
 import { systemReason } from "../../lib/system/system-reason"
 import type { Store } from "../contract"
 import { isModel, readWeights } from "../local/model-file"
+import { projectorRank } from "../local/projector-files"
 import { modelOfFile } from "../local/scan"
 import type { FileRole, Manifest } from "../managed/manifest"
 import { parseModelName } from "../names"
@@ -298,10 +299,15 @@ async function ggufFolderSource(
       `FROM ${reference.value}: the folder has ${models.length} models${names.length > 0 ? `; name one of ${names.join(", ")}` : ""}`,
     )
   }
-  return {
-    ...model,
-    files: found.sort((a, b) => Number(b === model) - Number(a === model)).flatMap(({ files }) => files),
-  }
+  const projectors = found.flatMap(({ files }) => files.filter(({ role }) => role === "projector"))
+  return { ...model, files: [...model.files, ...bestProjector(projectors)] }
+}
+
+/** Folders often have one projector in several formats. */
+function bestProjector(projectors: readonly SourceFile[]): readonly SourceFile[] {
+  return projectors
+    .toSorted((a, b) => projectorRank(basename(a.path)) - projectorRank(basename(b.path)))
+    .slice(0, 1)
 }
 
 /** A tts, asr or image model. */

@@ -19,6 +19,8 @@ export async function manifestOfLocal(
       : (await readModelFolder(found.path)).files
   const files: ManifestFile[] = []
   for (const { name, path } of parts) files.push({ name, role, ...(await digestOf(path)) })
+  for (const part of summary.parts ?? [])
+    files.push({ name: part.name, role: part.role, ...(await digestOf(part.path)) })
   return {
     version: 1,
     kind: summary.kind === "embedding" ? "text" : summary.kind,

@@ -1,5 +1,6 @@
 import { lstat, realpath, rm, stat } from "node:fs/promises"
 import { basename, dirname, join, resolve, sep } from "node:path"
+import type { AttachedPart } from "../../domain/attached-parts"
 import type { ModelSummary } from "../../domain/model"
 import { InvalidModelFile, ModelNotFound } from "../../errors/model"
 import { InvalidRequest } from "../../errors/request"
@@ -9,15 +10,24 @@ import { mayBeDiffusion } from "../../formats/image/checkpoint"
 import { mapSome } from "../../lib/async/map-some"
 import { systemCode } from "../../lib/system/system-reason"
 import type { Logger } from "../../log/logger"
+import { idOf } from "./file-version"
 import { FolderListings } from "./folder-listings"
 import type { MediaFiles } from "./media-file"
 import { ggufModelKind, isModel, type ModelFiles } from "./model-file"
+import type { ProjectorFiles } from "./projector-files"
 import { type FoundModel, modelOfFile, modelOfMedia, NamedFiles, scanModelsFolder } from "./scan"
 
 /** A model used in place. */
 export interface LocalModel {
   readonly found: FoundModel
   readonly summary: ModelSummary
+}
+
+/** Readers of models' files. */
+interface LocalFiles {
+  readonly files: ModelFiles
+  readonly media: MediaFiles
+  readonly projectors: ProjectorFiles
 }
 
 /** Why a file or folder that looks like a model cannot be used. */
@@ -35,6 +45,7 @@ export class LocalModels {
   readonly #modelsFolder: string
   readonly #files: ModelFiles
   readonly #media: MediaFiles
+  readonly #projectors: ProjectorFiles
   readonly #log: Logger | undefined
   /** Reasons already logged. */
   readonly #reported = new Set<string>()
@@ -43,11 +54,12 @@ export class LocalModels {
   /** By name; they take precedence over files of the same name in the folder. */
   readonly #added = new Map<string, FoundModel>()
 
-  constructor(modelsFolder: string, files: ModelFiles, media: MediaFiles, log: Logger | undefined) {
+  constructor(modelsFolder: string, { files, media, projectors }: LocalFiles, log: Logger | undefined) {
     this.#modelsFolder = modelsFolder
     this.#log = log
     this.#files = files
     this.#media = media
+    this.#projectors = projectors
   }
 
   /** All of them, unordered. Unusable ones, and those whose name is taken, are left out and logged once. */
@@ -145,7 +157,9 @@ export class LocalModels {
     if (imageModel !== undefined) return imageModel
     const { id, sizeBytes, modifiedAt } = file
     const { name, path } = found
-    return { found, summary: { name, kind: ggufModelKind(file), path, id, sizeBytes, modifiedAt } }
+    const summary = { name, kind: ggufModelKind(file), path, id, sizeBytes, modifiedAt }
+    const projector = summary.kind === "text" ? await this.#projectorOf(found) : undefined
+    return { found, summary: projector === undefined ? summary : withProjector(summary, projector) }
   }
 
   async #inspectMedia(found: FoundModel): Promise<LocalModel | Refusal | undefined> {
@@ -166,22 +180,24 @@ export class LocalModels {
     }
   }
 
-  /**
-   * Whether a projector lies next to a text model in a separate folder; directly in the models folder there is no
-   * telling which model a projector belongs to.
-   */
-  async hasProjector({ found }: LocalModel): Promise<boolean> {
+  /** The projector that lies beside a text model. */
+  async #projectorOf(found: FoundModel): Promise<AttachedPart | undefined> {
     const folder = dirname(found.path)
-    if (found.form !== "gguf" || folder === resolve(this.#modelsFolder)) return false
     const entries = await this.#listings.entries(folder, new Set())
-    return entries.some(({ name, kind }) => kind === "file" && /mmproj.*\.gguf$/i.test(name))
+    const names = entries.filter(({ kind }) => kind === "file").map(({ name }) => name)
+    const isShared = folder === resolve(this.#modelsFolder)
+    return await this.#projectors.besideModel(found.path, names, { isShared }, () =>
+      // The load reports what is wrong with it.
+      this.#files.describe(found).catch(() => undefined),
+    )
   }
 
   /**
-   * Deletes a local model's files; of a link only the link. Returns the deleted paths.
+   * Deletes a local model's files, and its projector unless other models use it; of a link only the link. Returns the
+   * deleted paths.
    * @throws InvalidRequest where the files are outside the models folder, and so not xLLM's to delete
    */
-  async delete(found: FoundModel): Promise<readonly string[]> {
+  async delete(found: FoundModel, parts: readonly AttachedPart[] = []): Promise<readonly string[]> {
     const folder = await realpath(dirname(found.path))
     const root = await realpath(this.#modelsFolder).catch(() => undefined)
     if (root === undefined || !`${folder}${sep}`.startsWith(`${root}${sep}`)) {
@@ -198,7 +214,13 @@ export class LocalModels {
         ),
       ),
     )
-    const paths = found.paths.filter((_, index) => isThere[index])
+    const used = new Set(
+      (await this.list())
+        .filter((other) => other.found.path !== found.path)
+        .flatMap(({ summary }) => (summary.parts ?? []).map(({ path }) => path)),
+    )
+    const own = parts.map(({ path }) => path).filter((path) => !used.has(path))
+    const paths = [...found.paths.filter((_, index) => isThere[index]), ...own]
     for (const path of paths) await rm(path, { recursive: true, force: true })
     return paths
   }
@@ -217,6 +239,16 @@ export class LocalModels {
       if ((await placeOf(model.found.path)) === place) return model
     }
     return undefined
+  }
+}
+
+/** With other content, another version: a loaded model has it too. */
+function withProjector(summary: ModelSummary, projector: AttachedPart): ModelSummary {
+  return {
+    ...summary,
+    id: idOf([`${summary.id}\n${projector.name}\n${projector.digest}`]),
+    sizeBytes: summary.sizeBytes + projector.sizeBytes,
+    parts: [projector],
   }
 }
 

@@ -1,4 +1,5 @@
 import type { ModelSummary } from "../../domain/model"
+import { capabilitiesOfProjector, type ProjectorFacts } from "../../domain/projector"
 import type { GgufDescription } from "../../formats/gguf/metadata"
 import { jinjaCapabilities } from "../../formats/template-capabilities"
 import type { MediaDescription } from "../local/media-file"
@@ -14,6 +15,7 @@ const CAPABILITIES: readonly string[] = [
   "embedding",
   "rerank",
   "vision",
+  "audio",
   "speech",
   "transcription",
   "image",
@@ -23,15 +25,15 @@ const CAPABILITIES: readonly string[] = [
 interface Extras {
   /** Absent: the model is not installed. */
   readonly manifest: Manifest | undefined
-  /** Whether an image projector comes with it. */
-  readonly hasProjector: boolean
+  /** What a projector that comes with it says; absent: there is none that can be used. */
+  readonly projector: ProjectorFacts | undefined
 }
 
 /** Combines the description from a model's files with what comes along: its licence, template and projector. */
 export function mergeDetails<D extends GgufDescription | MediaDescription>(
   description: D,
   { defaults }: Pick<ModelSummary, "defaults">,
-  { manifest, hasProjector }: Extras,
+  { manifest, projector }: Extras,
 ): D {
   const license = manifest?.licenses?.join("\n\n").trim()
   const capabilities = new Set([...description.capabilities, ...(manifest?.capabilities ?? [])])
@@ -40,7 +42,9 @@ export function mergeDetails<D extends GgufDescription | MediaDescription>(
     for (const one of ["tools", "thinking"]) capabilities.delete(one)
     for (const one of ["chat", ...jinjaCapabilities(defaults.template)]) capabilities.add(one)
   }
-  if (hasProjector || manifest?.files.some(({ role }) => role === "projector")) capabilities.add("vision")
+  // A registry may mean an encoder within the weights, which only Ollama can use.
+  for (const one of ["vision", "audio"]) capabilities.delete(one)
+  if (projector !== undefined) for (const one of capabilitiesOfProjector(projector)) capabilities.add(one)
   return {
     ...description,
     ...(license && { license }),

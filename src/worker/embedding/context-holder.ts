@@ -14,6 +14,12 @@ export const FIRST_TOKENS = 512
 /** The most texts of one decode. */
 export const MOST_TEXTS = 64
 
+/**
+ * Up to so many tokens at once a context without flash attention is faster: llama.cpp's CPU kernels for it begin with
+ * blocks of 64 (`ggml_fa_tile_config`), and fewer are computed token by token, in up to twice the time (measured).
+ */
+export const SHORT_TOKENS = 63
+
 /** After a refusal the same is asked again at the earliest after this, in ms. */
 const REFUSED_MS = 5000
 
@@ -39,6 +45,8 @@ export interface ContextHolderParts {
   readonly mostTokens: number
   /** @returns undefined if llama.cpp refuses and has logged why */
   readonly create: (tokens: number) => TextContext | undefined
+  /** The same for {@link SHORT_TOKENS}, without flash attention; undefined: it would be no faster. */
+  readonly createShort?: (() => TextContext | undefined) | undefined
   /** What a context for so many tokens takes, in bytes. */
   readonly bytesOf: (tokens: number) => number
   /** Where bytes of a context lie. */
@@ -58,6 +66,8 @@ export interface ContextHolderParts {
 export class ContextHolder {
   readonly #parts: ContextHolderParts
   #context: TextContext | undefined
+  /** `none`: there is none, and will be none. */
+  #short: TextContext | "none" | undefined
   #isFresh = false
   #asking = false
   #granted: { readonly tokens: number; readonly grant: MemoryGrant } | undefined
@@ -94,6 +104,19 @@ export class ContextHolder {
     return "waits"
   }
 
+  /** The faster one of two contexts for so many tokens in all, which {@link holding} has room for. */
+  fastest(tokens: number, context: TextContext): TextContext {
+    const { createShort, adopt } = this.#parts
+    if (tokens > SHORT_TOKENS || createShort === undefined) return context
+    if (this.#short === undefined) {
+      this.#short = createShort() ?? "none"
+      this.#isFresh = true
+    }
+    if (this.#short === "none") return context
+    adopt(this.#short)
+    return this.#short
+  }
+
   /** Call after a decode: the memory of a new context is taken with the first. */
   decoded(): void {
     if (this.#isFresh) this.#parts.changed()
@@ -105,6 +128,8 @@ export class ContextHolder {
     if (this.#context === undefined) return
     this.#context[Symbol.dispose]()
     this.#context = undefined
+    if (this.#short !== "none") this.#short?.[Symbol.dispose]()
+    this.#short = undefined
     this.#parts.changed()
   }
 

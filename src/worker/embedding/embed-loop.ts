@@ -110,7 +110,8 @@ export class EmbedLoop {
     const pack = this.#next(context.sequences)
     if (pack.texts.length === 0) return
     const tokens = pack.texts.map((text) => text.tokens)
-    this.#running = { ...pack, pass: newPass(context, tokens), areScores: context.pooling === "rank" }
+    const pass = newPass(this.#contexts.fastest(pack.tokens, context), tokens)
+    this.#running = { ...pack, pass, areScores: context.pooling === "rank" }
   }
 
   #compute({ texts, tokens, pass, areScores }: RunningPack): void {

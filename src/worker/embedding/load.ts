@@ -14,7 +14,7 @@ import { threadCount, usableCores } from "../cores"
 import { measureFootprint, programPages } from "../text/footprint"
 import { loadWeights, gpusForLoad } from "../text/load"
 import { PART_TOKENS } from "./pass"
-import { contextTokens, FIRST_TOKENS, MOST_TEXTS } from "./context-holder"
+import { contextTokens, FIRST_TOKENS, MOST_TEXTS, SHORT_TOKENS } from "./context-holder"
 
 /** The same of a recurrent model. */
 const MOST_STATES = 8
@@ -24,6 +24,8 @@ export interface LoadedEmbedder {
   readonly model: Model
   readonly context: EmbeddingContext
   readonly create: (tokens: number) => EmbeddingContext | undefined
+  /** See `ContextHolder`. */
+  readonly createShort: (() => EmbeddingContext | undefined) | undefined
   readonly mostTokens: number
   readonly measure: () => MemoryFootprint
   /** Where bytes of a context lie. */
@@ -46,14 +48,17 @@ export function loadEmbedder(
   const { model, gpuLayers } = loadWeights(library, name, path, settings, gpus)
   const threads = threadCount(settings.prefillThreads ?? settings.decodeThreads ?? usableCores())
   const mostTokens = longestText(model, settings)
-  const create = (tokens: number) =>
+  const ways = waysOf(model)
+  const createFor = (tokens: number, { flashAttention }: Pick<TextModelSettings, "flashAttention">) =>
     EmbeddingContext.create(model, {
       ...settings,
+      flashAttention,
       tokens,
       sequences: textsPerDecode(model),
-      ...waysOf(model),
+      ...ways,
       threads,
     })
+  const create = (tokens: number) => createFor(tokens, settings)
   const context = create(contextTokens(FIRST_TOKENS, mostTokens))
   if (context === undefined)
     throw new ModelLoadFailed(name, "not enough memory for a context", undefined, { outOfMemory: true })
@@ -73,6 +78,9 @@ export function loadEmbedder(
     model,
     context,
     create,
+    createShort: isFasterShort(settings, ways, gpuLayers)
+      ? () => createFor(SHORT_TOKENS, { flashAttention: "off" })
+      : undefined,
     mostTokens,
     measure,
     threads,
@@ -97,6 +105,15 @@ export function loadEmbedder(
       ...(fallback !== undefined && { gpuFallback: fallback }),
     },
   }
+}
+
+/** Where the user leaves it open, on CPUs, and where texts are computed as a whole. */
+function isFasterShort(
+  { flashAttention }: Pick<TextModelSettings, "flashAttention">,
+  { partTokens }: Pick<EmbeddingContextOptions, "partTokens">,
+  gpuLayers: number,
+): boolean {
+  return flashAttention === "auto" && partTokens === undefined && gpuLayers === 0
 }
 
 /** A recurrent model has a state for each. */

@@ -1,14 +1,19 @@
 import { expect, test } from "bun:test"
 import { XllmError } from "../../../src/errors/base"
 import type { MemoryGrant } from "../../../src/protocol/messages"
-import { ContextHolder, contextTokens, type TextContext } from "../../../src/worker/embedding/context-holder"
+import {
+  ContextHolder,
+  contextTokens,
+  SHORT_TOKENS,
+  type TextContext,
+} from "../../../src/worker/embedding/context-holder"
 
 /** A holder whose contexts are numbers, and what it did. */
 function scene({ grants = ["all"], fails = false }: { grants?: MemoryGrant[]; fails?: boolean } = {}) {
   const done: string[] = []
   let now = 0
-  const create = (tokens: number): TextContext | undefined => {
-    done.push(`make ${tokens}`)
+  const create = (tokens: number, name = `${tokens}`): TextContext | undefined => {
+    done.push(`make ${name}`)
     if (fails) return undefined
     return {
       tokens,
@@ -20,13 +25,14 @@ function scene({ grants = ["all"], fails = false }: { grants?: MemoryGrant[]; fa
       decode: () => true,
       vector: () => new Float32Array(1),
       setThreads: () => {},
-      [Symbol.dispose]: () => void done.push(`free ${tokens}`),
+      [Symbol.dispose]: () => void done.push(`free ${name}`),
     }
   }
   const holder = new ContextHolder({
     name: "m",
     mostTokens: 3000,
-    create,
+    create: (tokens) => create(tokens),
+    createShort: () => create(SHORT_TOKENS, "short"),
     bytesOf: (tokens) => tokens,
     footprintOf: (ramBytes) => ({ ramBytes, devices: [] }),
     ask: async ({ ramBytes }) => {
@@ -81,6 +87,32 @@ test("a context that llama.cpp refuses is an error with its size", async () => {
   const error = await settled(600)
   expect(error).toBeInstanceOf(XllmError)
   expect(error instanceof XllmError && error.code).toBe("not_enough_memory")
+})
+
+test("a few tokens are computed in a context of their own, made with the first of them", async () => {
+  const { holder, done, settled } = scene()
+  const context = await settled(500)
+  if (context instanceof XllmError) throw context
+  expect(holder.fastest(SHORT_TOKENS + 1, context)).toBe(context)
+  expect(done).not.toContain("make short")
+  const short = holder.fastest(SHORT_TOKENS, context)
+  expect(short).toMatchObject({ tokens: SHORT_TOKENS })
+  expect(holder.fastest(1, context)).toBe(short)
+  done.length = 0
+  holder.decoded()
+  holder.release()
+  expect(done).toEqual(["changed", "free 512", "free short", "changed"])
+})
+
+test("where the short context cannot be made, the other one serves", async () => {
+  const { holder, settled } = scene()
+  const context = await settled(500)
+  if (context instanceof XllmError) throw context
+  const failing = scene({ fails: true })
+  expect(failing.holder.fastest(1, context)).toBe(context)
+  expect(failing.holder.fastest(1, context)).toBe(context)
+  expect(failing.done).toEqual(["make short"])
+  expect(holder.tokens).toBe(512)
 })
 
 test("contexts double, up to the longest text that the model takes", () => {

@@ -1,0 +1,116 @@
+import { basename, dirname, join } from "node:path"
+import type { AttachedPart } from "../../domain/attached-parts"
+import type { ModelSummary } from "../../domain/model"
+import type { ProjectorFacts } from "../../domain/projector"
+import { reasonOf } from "../../errors/base"
+import { InvalidModelFile } from "../../errors/model"
+import { describeProjector, type ProjectorBase, projectorMisfit } from "../../formats/gguf/projector"
+import { readGgufHeader } from "../../formats/gguf/read"
+import type { CacheTable, MetadataCache } from "../metadata-cache"
+import { stateOf } from "./file-version"
+
+/** What a projector's file says, or why it cannot be used. */
+export type ProjectorFile =
+  | { readonly facts: ProjectorFacts; readonly fault?: undefined }
+  | { readonly facts?: undefined; readonly fault: string }
+
+/** As programs that convert models name projectors. */
+const PROJECTOR_NAME = /mmproj.*\.gguf$/i
+/** Half precision first: a projector is small, and suffers more from quantisation. */
+const FORMATS: readonly RegExp[] = [/(?<!b)f16/i, /bf16/i, /q8_0/i, /f32/i]
+
+/** Reads projectors, each version of a file once, and finds those of models that are used in place. */
+export class ProjectorFiles {
+  readonly #facts: CacheTable<ProjectorFile>
+
+  constructor(cache: MetadataCache) {
+    this.#facts = cache.table("projectors")
+  }
+
+  /** A missing file is one with a fault. */
+  async inspect(path: string): Promise<ProjectorFile> {
+    const { stamp, sizeBytes } = await stateOf([path])
+    const known = this.#facts.get(path, stamp)
+    if (known !== undefined) return known
+    const record = readProjectorFile(path)
+    if (sizeBytes > 0) this.#facts.set(path, stamp, record)
+    return record
+  }
+
+  /** What the projector of a text model says, or a note of why it cannot be used. */
+  async ofModel(
+    { parts = [] }: Pick<ModelSummary, "parts">,
+    base: ProjectorBase,
+  ): Promise<{ readonly projector?: ProjectorFacts; readonly note?: string }> {
+    const part = parts.find(({ role }) => role === "projector")
+    if (part === undefined) return {}
+    const { facts, fault } = await this.inspect(part.path)
+    const misfit = facts && projectorMisfit(facts, base, "the model")
+    const reason = fault ?? (misfit && `it ${misfit}`)
+    if (reason !== undefined) return { note: `Its projector ${part.name} cannot be used: ${reason}.` }
+    return facts === undefined ? {} : { projector: facts }
+  }
+
+  /**
+   * The projector beside a model, with its size; undefined: there is none that fits. In a folder of its own a model has
+   * any that fits it; where many models lie, the file's name has to contain the model's.
+   * @param names the files in the model's folder
+   * @param baseOf reads what it must fit: only asked for where there is something to compare
+   */
+  async besideModel(
+    path: string,
+    names: readonly string[],
+    { isShared }: { readonly isShared: boolean },
+    baseOf: () => Promise<ProjectorBase | undefined>,
+  ): Promise<AttachedPart | undefined> {
+    const candidates = names
+      .filter((name) => PROJECTOR_NAME.test(name) && (!isShared || isNamedAfter(name, basename(path))))
+      .sort((a, b) => rank(a, path) - rank(b, path) || a.localeCompare(b))
+    if (candidates.length === 0) return undefined
+    const base = await baseOf()
+    if (base === undefined) return undefined
+    for (const name of candidates) {
+      const projector = join(dirname(path), name)
+      const { facts } = await this.inspect(projector)
+      if (facts === undefined || projectorMisfit(facts, base, "the model") !== undefined) continue
+      const { sizeBytes, stamp } = await stateOf([projector])
+      return { role: "projector", name, path: projector, sizeBytes, digest: stamp }
+    }
+    return undefined
+  }
+}
+
+function rank(name: string, path: string): number {
+  return (isNamedAfter(name, basename(path)) ? 0 : 100) + projectorRank(name)
+}
+
+/** Among the formats of one projector, by its file's name; the best first. */
+export function projectorRank(name: string): number {
+  const format = FORMATS.findIndex((pattern) => pattern.test(name))
+  return format === -1 ? FORMATS.length : format
+}
+
+/** Is `mmproj-NAME-F16.gguf` or `NAME.mmproj.gguf` a name for the projector of `NAME-Q4_K_M.gguf`? */
+function isNamedAfter(projector: string, model: string): boolean {
+  const words = wordsOf(projector)
+  const wanted = wordsOf(model)
+  return wanted.length > 0 && words.join(" ") === wanted.join(" ")
+}
+
+/** What a file's name consists of, except its extension and how its numbers are written. */
+function wordsOf(name: string): readonly string[] {
+  const plain = name
+    .toLowerCase()
+    .replace(/\.gguf$/, "")
+    .replace(/-\d{5}-of-\d{5}$/, "")
+    .replace(/(^|[-_.])(i?q\d(_[a-z0-9]+)*|bf16|f16|f32|mxfp4|ud)(?=$|[-_.])/g, "$1")
+  return plain.split(/[-_.\s]+/).filter((word) => word !== "" && !["mmproj", "model"].includes(word))
+}
+
+function readProjectorFile(path: string): ProjectorFile {
+  try {
+    return { facts: describeProjector(path, readGgufHeader(path)) }
+  } catch (error) {
+    return { fault: error instanceof InvalidModelFile ? error.reason : reasonOf(error) }
+  }
+}
