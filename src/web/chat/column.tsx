@@ -4,8 +4,8 @@ import { chatTexts } from "../texts/chat"
 import { IconButton } from "../ui/button"
 import { lazy } from "../ui/lazy"
 import { Composer } from "./composer/composer"
-import { ModelPicker } from "./model-picker"
-import { areParametersOpen, isListOpen, second } from "./state"
+import { isChatModel, ModelPicker } from "./model-picker"
+import { areParametersOpen, isListOpen, second, showList } from "./state"
 import { Thread } from "./thread/thread"
 import { Welcome } from "./welcome"
 
@@ -24,14 +24,15 @@ export function ChatColumn({ session, isSecond = false, problem }: ColumnProps) 
   const isEmpty = session.isReady.value && session.messages.value.size === 0
   const hasModels = models.value?.some(isChatModel) ?? true
   return (
-    <section class="column" aria-label={isSecond ? texts.compare : texts.answer}>
+    <section class="column" aria-label={isSecond ? texts.compare : texts.chat}>
+      {!isEmpty && !isSecond && <h1 class="unseen">{session.conversation.value.title || texts.untitled}</h1>}
       <header class="column-head">
         {!isSecond && (
           <IconButton
             icon="menu"
             label={isListOpen.value ? texts.hideList : texts.showList}
             aria-expanded={isListOpen.value}
-            onClick={() => (isListOpen.value = !isListOpen.value)}
+            onClick={() => showList(!isListOpen.value)}
           />
         )}
         <ModelPicker session={session} />
@@ -68,8 +69,4 @@ function beginComparison(session: ChatSession): void {
   const others = models.peek()?.filter((model) => isChatModel(model) && model.name !== settings.model)
   const model = others?.[0]?.name ?? settings.model
   second.value = newSession({ ...settings, ...(model !== undefined && { model }) })
-}
-
-export function isChatModel({ kind }: { readonly kind: string }): boolean {
-  return kind === "text"
 }

@@ -5,10 +5,12 @@ import { loadModels } from "../api/models"
 import { isLibraryReady, loadLibrary } from "../conversations/library"
 import { goTo, route } from "../lib/route"
 import { toastError } from "../ui/toasts"
+import { stopReading } from "../voice/reader"
+import { loadVoices } from "../voice/voices"
 import { ChatColumn } from "./column"
 import { type ChatSession, newSession, openSession } from "./session"
 import { Sidebar } from "./side/sidebar"
-import { shownSession, isListOpen, second } from "./state"
+import { shownSession, isListOpen, isNarrow, second, showList } from "./state"
 
 const problem = signal<unknown>(undefined)
 
@@ -29,6 +31,7 @@ export function ChatView() {
   return (
     <div class={isListOpen.value ? "chat with-list" : "chat"}>
       <Sidebar />
+      {isNarrow.value && isListOpen.value && <div class="scrim" onClick={() => showList(false)} />}
       {session !== undefined && (
         <div class={other === undefined ? "columns" : "columns two"}>
           <ChatColumn key={session.id} session={session} problem={problem.value} />
@@ -43,7 +46,10 @@ export function ChatView() {
 
 function refresh(): void {
   loadModels().then(
-    () => (problem.value = undefined),
+    (all) => {
+      problem.value = undefined
+      if (all.some(({ kind }) => kind === "tts")) loadVoices().catch(toastError)
+    },
     (error: unknown) => (problem.value = error),
   )
 }
@@ -55,6 +61,7 @@ function show(id: string): void {
     return
   }
   if (shownSession.peek()?.id === id) return
+  stopReading()
   const session = openSession(id)
   if (session === undefined) goTo("chat", "", true)
   else shownSession.value = session

@@ -5,7 +5,6 @@ import { bytesText, numberText, parameterCountText } from "../lib/format"
 import { chatTexts } from "../texts/chat"
 import { Icon } from "../ui/icons"
 import { toastError } from "../ui/toasts"
-import { isChatModel } from "./column"
 import type { ChatSession } from "./session"
 
 /** Above this many models the list can be filtered. */
@@ -25,7 +24,10 @@ export function ModelPicker({ session }: { readonly session: ChatSession }) {
   useEffect(() => {
     if (models.value === undefined || current !== undefined || list.length === 0) return
     const fallback = list.find(({ state }) => state === "loaded") ?? list[0]
-    if (fallback !== undefined && session.messages.peek().size === 0) session.change({ model: fallback.name })
+    if (fallback !== undefined && session.messages.peek().size === 0) {
+      const { settings } = session.conversation.peek()
+      session.replace({ ...settings, model: fallback.name })
+    }
   }, [models.value, session])
   useEffect(() => {
     if (!isOpen) return
@@ -104,6 +106,10 @@ export function ModelPicker({ session }: { readonly session: ChatSession }) {
       )}
     </div>
   )
+}
+
+export function isChatModel({ kind }: Pick<ModelBody, "kind">): boolean {
+  return kind === "text"
 }
 
 function ModelLines({ model }: { readonly model: ModelBody }) {

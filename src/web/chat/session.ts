@@ -7,6 +7,7 @@ import {
   type MessageMap,
   newestLeaf,
   pathTo,
+  resultsAfter,
   titleFrom,
   withFollowers,
 } from "../conversations/tree"
@@ -20,6 +21,8 @@ import type {
 import { stored } from "../lib/stored"
 import { uniqueId } from "../lib/unique-id"
 import { toast, toastError } from "../ui/toasts"
+import { beginReading, readMessage, stopReading } from "../voice/reader"
+import { readsAnswers, voiceInUse } from "../voice/voices"
 import { RunningAnswer } from "./answer"
 import { toRequestBody } from "./request-body"
 import { resultOf } from "./tools"
@@ -39,8 +42,6 @@ export class ChatSession {
   readonly running: Signal<RunningAnswer | undefined> = signal(undefined)
   readonly isReady = signal(false)
   readonly path = computed(() => pathTo(this.messages.value, this.conversation.value.leaf))
-  /** Gets the text of answers as it comes. */
-  listener: { text(piece: string): void; end(): void } | undefined
 
   constructor(conversation: StoredConversation) {
     this.conversation = signal(conversation)
@@ -118,6 +119,7 @@ export class ChatSession {
 
   stop(): void {
     this.running.peek()?.stop()
+    if (this.running.peek()?.message.id === readMessage.peek()) stopReading()
   }
 
   /** Removes a message and all that follows it; for a while that can be undone. */
@@ -147,7 +149,7 @@ export class ChatSession {
   /** The calls of an answer that have no result yet. */
   #openCalls(message: Message) {
     const path = pathTo(this.messages.peek(), this.conversation.peek().leaf)
-    const given = new Set(path.map(({ toolCallId }) => toolCallId))
+    const given = resultsAfter(path, path.find(({ id }) => id === message.id) ?? message)
     return (message.answer?.toolCalls ?? []).filter(({ id }) => !given.has(id))
   }
 
@@ -178,9 +180,11 @@ export class ChatSession {
     const model = settings.model ?? ""
     const facts: AnswerFacts = { model }
     const message: Message = continued ?? this.#create("assistant", parent, "", { answer: facts })
+    const reader =
+      readsAnswers.peek() && voiceInUse.peek() !== undefined ? beginReading(message.id) : undefined
     const running = new RunningAnswer(
       { ...message, answer: facts },
-      (text) => this.listener?.text(text),
+      (text) => reader?.add(text),
       message.text,
     )
     batch(() => {
@@ -203,7 +207,7 @@ export class ChatSession {
       return undefined
     } finally {
       clearInterval(timer)
-      this.listener?.end()
+      reader?.end()
       // Which models are loaded has changed.
       loadModels().catch(() => {})
     }

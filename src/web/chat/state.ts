@@ -1,4 +1,4 @@
-import { signal } from "@preact/signals"
+import { computed, signal } from "@preact/signals"
 import { stored } from "../lib/stored"
 import type { ChatSession } from "./session"
 
@@ -8,7 +8,27 @@ export const shownSession = signal<ChatSession | undefined>(undefined)
 /** The one beside it, which gets the same messages. */
 export const second = signal<ChatSession | undefined>(undefined)
 
-export const isListOpen = stored("list", innerWidth > 900, (value) => typeof value === "boolean")
+const narrow = matchMedia("(max-width: 900px)")
+
+/** Whether there is too little room for lists beside the conversation: they lie over it. */
+export const isNarrow = signal(narrow.matches)
+
+narrow.addEventListener("change", () => {
+  isNarrow.value = narrow.matches
+  isDrawerOpen.value = false
+})
+
+const isListWanted = stored("list", true, (value) => typeof value === "boolean")
+
+const isDrawerOpen = signal(false)
+
+/** Whether the list of conversations is shown. */
+export const isListOpen = computed(() => (isNarrow.value ? isDrawerOpen.value : isListWanted.value))
+
+export function showList(isShown: boolean): void {
+  if (isNarrow.peek()) isDrawerOpen.value = isShown
+  else isListWanted.value = isShown
+}
 
 export const areParametersOpen = signal(false)
 

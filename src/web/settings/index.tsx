@@ -22,6 +22,7 @@ import { confirm } from "../ui/dialog"
 import { Choice, Switch } from "../ui/field"
 import { Page } from "../ui/page"
 import { toast, toastError } from "../ui/toasts"
+import { VoiceSettings } from "./voice-settings"
 
 export function SettingsView() {
   const texts = settingsTexts.value
@@ -64,6 +65,7 @@ export function SettingsView() {
           onChange={(value) => (hasUserMarkdown.value = value)}
         />
       </section>
+      <VoiceSettings />
       <Data />
       <section class="card">
         <h2>{texts.access}</h2>

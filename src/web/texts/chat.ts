@@ -2,6 +2,7 @@ import { textsOf } from "./language"
 
 export const chatTexts = textsOf({
   en: {
+    chat: "Chat",
     newChat: "New chat",
     conversations: "Conversations",
     showList: "Show conversations",
@@ -104,6 +105,7 @@ export const chatTexts = textsOf({
     connectionKept: "Your message is kept.",
   },
   ja: {
+    chat: "チャット",
     newChat: "新しいチャット",
     conversations: "会話",
     showList: "会話一覧を表示",

@@ -1,5 +1,6 @@
 import { useEffect, useRef, useState } from "preact/hooks"
 import { models } from "../../api/models"
+import { conversationOf } from "../../conversations/library"
 import type { Attachment } from "../../conversations/types"
 import { numberText } from "../../lib/format"
 import { chatTexts } from "../../texts/chat"
@@ -8,6 +9,7 @@ import { toast } from "../../ui/toasts"
 import type { ChatSession } from "../session"
 import { drafts, enterSends, keepDraft, second } from "../state"
 import { readFiles } from "./attach"
+import { Dictation } from "./dictation"
 
 /** Where a message is written. What is typed is kept until it is sent, over reloads too. */
 export function Composer({ session }: { readonly session: ChatSession }) {
@@ -115,6 +117,12 @@ export function Composer({ session }: { readonly session: ChatSession }) {
             }}
           />
           <IconButton icon="attach" label={texts.attach} onClick={() => picker.current?.click()} />
+          <Dictation
+            onText={(said) => {
+              change(text === "" ? said : `${text.trimEnd()} ${said}`)
+              area.current?.focus()
+            }}
+          />
           <ContextBar session={session} />
           <span class="space" />
           {isBusy ? (
@@ -150,7 +158,7 @@ function ContextBar({ session }: { readonly session: ChatSession }) {
 
 /** A conversation that has not begun has no lasting id yet. */
 function draftId(session: ChatSession): string {
-  return session.messages.peek().size === 0 ? "new" : session.id
+  return conversationOf(session.id) === undefined ? "new" : session.id
 }
 
 /** As high as its text, up to what the style allows. */

@@ -22,7 +22,7 @@ import { Icon } from "../../ui/icons"
 import { Menu } from "../../ui/menu"
 import { toastError } from "../../ui/toasts"
 import { closeSession, newSession } from "../session"
-import { shownSession, isListOpen } from "../state"
+import { isListOpen, isNarrow, showList, shownSession } from "../state"
 
 /** So many are shown at first, and more with every scroll to the end: a browser draws a long list slowly. */
 const PAGE = 100
@@ -37,7 +37,13 @@ export function Sidebar() {
   const all = listed.value
   const shown = all.slice(0, count)
   return (
-    <aside class="list" aria-label={texts.conversations}>
+    <aside
+      class="list"
+      aria-label={texts.conversations}
+      onKeyDown={({ key }) => {
+        if (key === "Escape") closeOnPhones()
+      }}
+    >
       <div class="list-head">
         <Button
           icon="plus"
@@ -192,5 +198,5 @@ function groups(conversations: readonly StoredConversation[]) {
 
 /** There the list lies over the conversation. */
 function closeOnPhones(): void {
-  if (innerWidth <= 900) isListOpen.value = false
+  if (isNarrow.peek()) showList(false)
 }

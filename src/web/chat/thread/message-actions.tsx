@@ -5,6 +5,8 @@ import { IconButton } from "../../ui/button"
 import { toast } from "../../ui/toasts"
 import { childrenOf } from "../../conversations/tree"
 import { AnswerNumbers } from "./answer-view"
+import { beginReading, readMessage, stopReading } from "../../voice/reader"
+import { voiceInUse } from "../../voice/voices"
 import type { MessageRowProps } from "./message-row"
 
 interface MessageActionsProps extends MessageRowProps {
@@ -17,6 +19,7 @@ interface MessageActionsProps extends MessageRowProps {
 export function MessageActions(props: MessageActionsProps) {
   const { session, message, version, versions, isLast, showsTokens, onTokens, onEdit } = props
   const texts = chatTexts.value
+  const isRead = readMessage.value === message.id
   const isBusy = session.running.value !== undefined
   const isAnswer = message.role === "assistant"
   const canContinue = isAnswer && isLast && message.text !== "" && message.answer?.toolCalls === undefined
@@ -47,6 +50,19 @@ export function MessageActions(props: MessageActionsProps) {
         </span>
       )}
       <IconButton icon="copy" label={texts.copyMessage} onClick={() => void copied(message.text)} />
+      {isAnswer && voiceInUse.value !== undefined && message.text !== "" && (
+        <IconButton
+          icon={isRead ? "stop" : "speaker"}
+          label={isRead ? texts.stopReading : texts.readAloud}
+          aria-pressed={isRead}
+          onClick={() => {
+            if (isRead) return stopReading()
+            const reader = beginReading(message.id)
+            reader.add(message.text)
+            reader.end()
+          }}
+        />
+      )}
       <IconButton icon="edit" label={texts.edit} onClick={onEdit} />
       {isAnswer && (
         <IconButton

@@ -36,6 +36,7 @@ export function MessageRow(props: MessageRowProps) {
       aria-label={isUser ? texts.you : texts.answer}
       style={isLast ? {} : { contentVisibility: "auto", containIntrinsicHeight: height }}
     >
+      <h2 class="unseen">{isUser ? texts.you : texts.answer}</h2>
       {isEdited ? (
         <Editor session={session} message={message} onClose={() => edit(false)} />
       ) : isUser ? (

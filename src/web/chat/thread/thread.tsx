@@ -1,5 +1,6 @@
 import { useSignal } from "@preact/signals"
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks"
+import { resultsAfter } from "../../conversations/tree"
 import type { Message } from "../../conversations/types"
 import { chatTexts } from "../../texts/chat"
 import { IconButton } from "../../ui/button"
@@ -41,7 +42,6 @@ export function Thread({ session }: { readonly session: ChatSession }) {
     isAway.value = false
     toEnd()
   }, [running?.message.id, session.isReady.value])
-  const results = new Map(path.flatMap((each) => (each.toolCallId ? [[each.toolCallId, each.text]] : [])))
   return (
     <div class="thread-box">
       <div
@@ -69,7 +69,7 @@ export function Thread({ session }: { readonly session: ChatSession }) {
                 version={all.indexOf(message) + 1}
                 versions={all.length}
                 isLast={message === last}
-                results={message.answer?.toolCalls === undefined ? undefined : results}
+                results={message.answer?.toolCalls && resultsAfter(path, message)}
               />
             )
           })}
