@@ -36,7 +36,7 @@ export function partRefused(
 }
 
 /** `its adapter 'style.gguf'`. */
-function describePart({ role, name }: Pick<AttachedPart, "role" | "name">): string {
+export function describePart({ role, name }: Pick<AttachedPart, "role" | "name">): string {
   return `its ${PART_ROLES[role].label} '${name}'`
 }
 
