@@ -204,5 +204,7 @@ ${columns(
 
 async function versionText(): Promise<string> {
   const { llamaVersion } = await import("../native/llama-version")
-  return `xllm ${version}\nllama.cpp ${llamaVersion()}\n`
+  const { hasMtmd } = await import("../native/mtmd-files")
+  const vision = (await hasMtmd()) ? "" : "without libmtmd: models see and hear nothing\n"
+  return `xllm ${version}\nllama.cpp ${llamaVersion()}\n${vision}`
 }

@@ -93,6 +93,32 @@ struct sampler_chain_params {
   boolean no_perf;
 };
 
+/* Of libmtmd, which turns pictures and sounds into embeddings. */
+struct mtmd_params {
+  boolean use_gpu;
+  void *device;
+  boolean print_timings;
+  int32_t n_threads;
+  const char *image_marker, *media_marker;
+  int32_t flash_attn_type;
+  boolean warmup;
+  int32_t image_min_tokens, image_max_tokens;
+  void *cb_eval;
+  void *cb_eval_user_data;
+  int32_t batch_max_tokens;
+  void *progress_callback;
+  void *progress_callback_user_data;
+};
+
+struct mtmd_part {
+  const void *text;
+  const void *bitmap;
+};
+
+struct mtmd_position {
+  uint32_t t, x, y, z;
+};
+
 struct threadpool_params {
   boolean cpumask[512];
   int32_t n_threads;
@@ -123,6 +149,14 @@ static void (*attach_threadpool)(void *context, void *pool, void *pool_batch);
 static void (*detach_threadpool)(void *context);
 static void (*dev_memory)(void *device, size_t *free, size_t *total);
 static void (*dev_get_props)(void *device, void *props);
+
+static struct mtmd_params (*mtmd_default_params)(void);
+static void *(*mtmd_init)(const char *path, const void *model, struct mtmd_params params);
+static void (*mtmd_set_log)(void (*callback)(int, const char *, void *), void *data);
+static int32_t (*mtmd_tokenize)(const void *context, void *chunks, const struct mtmd_part *const *parts, size_t count,
+                                boolean add_special);
+static const void *(*mtmd_image_of)(const void *chunk);
+static struct mtmd_position (*mtmd_position_of)(const void *image, int32_t start, size_t index);
 
 static char error[1024];
 
@@ -554,6 +588,20 @@ int32_t xllm_decode(void *context, int32_t n, int32_t *token, int32_t *pos, int3
   return decode(context, batch);
 }
 
+/* The same for embeddings instead of tokens, all of one sequence. */
+int32_t xllm_decode_embeddings(void *context, int32_t n, float *embd, int32_t *pos, int32_t *n_seq_id,
+                               int32_t **seq_id, int8_t *logits) {
+  struct batch batch;
+  batch.n_tokens = n;
+  batch.token = 0;
+  batch.embd = embd;
+  batch.pos = pos;
+  batch.n_seq_id = n_seq_id;
+  batch.seq_id = seq_id;
+  batch.logits = logits;
+  return decode(context, batch);
+}
+
 void *xllm_sampler_chain_new(void) {
   struct sampler_chain_params params;
   params.no_perf = 1;
@@ -592,3 +640,86 @@ void xllm_threadpool_attach(void *context, void *decode_pool, void *prefill_pool
 }
 
 void xllm_threadpool_detach(void *context) { detach_threadpool(context); }
+
+/* ------------------------------------------------------------------------------------------ pictures and sounds */
+
+/* Loads libmtmd and compares the layout of its parameters; the three libraries must be loaded. Returns 1 on success. */
+int32_t xllm_mtmd_open(const char *path) {
+  union {
+    struct mtmd_params params;
+    unsigned char bytes[PROBE];
+  } m;
+  void *library = dlopen(path, RTLD_NOW);
+  if (!library) {
+    snprintf(error, sizeof error, "%s", dlerror());
+    return 0;
+  }
+  if (!bind_symbol(library, "mtmd_context_params_default", (void **)&mtmd_default_params) ||
+      !bind_symbol(library, "mtmd_init_from_file", (void **)&mtmd_init) ||
+      !bind_symbol(library, "mtmd_log_set", (void **)&mtmd_set_log) ||
+      !bind_symbol(library, "mtmd_tokenize_from_parts", (void **)&mtmd_tokenize) ||
+      !bind_symbol(library, "mtmd_input_chunk_get_tokens_image", (void **)&mtmd_image_of) ||
+      !bind_symbol(library, "mtmd_image_tokens_get_decoder_pos", (void **)&mtmd_position_of))
+    return 0;
+  memset(m.bytes, 0xAA, PROBE);
+  m.params = mtmd_default_params();
+  return expect(sizeof(struct mtmd_params) == 96, "our own size of mtmd_context_params") &&
+         expect(untouched(m.bytes, 96), "the size of mtmd_context_params") &&
+         expect(m.params.use_gpu == 1 && !m.params.device && m.params.print_timings == 1 && m.params.n_threads == 4,
+                "mtmd_context_params") &&
+         expect(!m.params.image_marker && m.params.media_marker && m.params.flash_attn_type == -1 &&
+                    m.params.warmup == 1,
+                "mtmd_context_params markers") &&
+         expect(m.params.image_min_tokens == -1 && m.params.image_max_tokens == -1 && m.params.batch_max_tokens == 1024,
+                "mtmd_context_params limits");
+}
+
+/*
+ * Loads a projector for a model: onto the device of that name, or to be computed on CPUs where there is none. Its log
+ * goes where the others' goes, see xllm_log_to; by itself it would print prompts. Null if the file was refused.
+ */
+void *xllm_mtmd_new(const char *path, const void *model, const char *device, int32_t threads,
+                    int32_t flash_attn_type) {
+  struct mtmd_params params = mtmd_default_params();
+  params.use_gpu = device != 0;
+  params.device = device ? dev_by_name(device) : 0;
+  if (device && !params.device) {
+    snprintf(error, sizeof error, "there is no device called %s", device);
+    return 0;
+  }
+  params.print_timings = 0;
+  params.n_threads = threads;
+  params.flash_attn_type = flash_attn_type;
+  params.warmup = 0;
+  error[0] = 0;
+  mtmd_set_log(on_log, 0);
+  return mtmd_init(path, model, params);
+}
+
+/* Fills in what stands for a picture or sound in a prompt: its chunks, and the model's own tokens around them. */
+int32_t xllm_mtmd_chunks(const void *context, void *chunks, const void *bitmap) {
+  struct mtmd_part part;
+  const struct mtmd_part *parts[1];
+  part.text = 0;
+  part.bitmap = bitmap;
+  parts[0] = &part;
+  return mtmd_tokenize(context, chunks, parts, 1, 0);
+}
+
+/* The positions of a chunk's n cells where positions have dimensions. out: four rows of n. */
+void xllm_mtmd_positions(const void *chunk, int32_t start, int32_t n, int32_t *out) {
+  const void *image = mtmd_image_of(chunk);
+  for (int i = 0; i < n; i++) {
+    struct mtmd_position position;
+    if (image) {
+      position = mtmd_position_of(image, start, i);
+    } else {
+      position.t = position.x = position.y = start + i;
+      position.z = 0;
+    }
+    out[i] = position.t;
+    out[n + i] = position.y;
+    out[2 * n + i] = position.x;
+    out[3 * n + i] = position.z;
+  }
+}

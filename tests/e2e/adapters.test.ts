@@ -3,6 +3,7 @@ import { mkdirSync } from "node:fs"
 import { join } from "node:path"
 import { writeTinyAdapter } from "../support/files/tiny-adapter"
 import { writeTinyModel } from "../support/files/tiny-model"
+import { writePeftFolder } from "../support/hf/peft-folder"
 import { Installation } from "../support/installation"
 
 setDefaultTimeout(120_000)
@@ -39,6 +40,8 @@ test("the executable applies adapters that are given as files, and by name with 
   const style = await answer("base@style")
   expect(new Set([plain, given, style]).size).toBe(3)
   expect(await answer("base", "--lora-scaled", file, "0")).toBe(plain)
+  const folder = writePeftFolder(join(xllm.models, "../peft"))
+  expect([plain, given, style]).not.toContain(await answer("base", "--lora", folder))
 
   await using server = await xllm.serve(["--lora", file])
   const host = ["--host", server.url]

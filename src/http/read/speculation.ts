@@ -30,6 +30,7 @@ export function readSpeculation(
     mode: readMode(fields),
     most: bounded(fields.integer("speculative.n_max", LENGTH)),
     least: bounded(fields.integer("speculative.n_min", LENGTH)),
+    leastProbability: fields.number("speculative.p_min", { min: 0, max: 1 }),
   })
   return defined({
     speculation: Object.keys(options).length === 0 ? undefined : options,
