@@ -48,6 +48,24 @@ export async function* streamEvents(path: string, options: RequestOptions): Asyn
   }
 }
 
+/** The values of a stream of JSON lines. @throws ApiError, also for an error that the stream brings */
+export async function* streamLines<T>(path: string, options: RequestOptions): AsyncGenerator<T> {
+  const response = await request(path, options)
+  let rest = ""
+  for await (const text of textsOfBody(response, options.signal)) {
+    const lines = (rest + text).split("\n")
+    rest = lines.pop() ?? ""
+    for (const line of lines) if (line.trim() !== "") yield valueOf<T>(line, response.status)
+  }
+  if (rest.trim() !== "") yield valueOf<T>(rest, response.status)
+}
+
+function valueOf<T>(line: string, status: number): T {
+  const value: unknown = parsed(line)
+  if (typeof value === "object" && value !== null && "error" in value) throw errorIn(value, status)
+  return value as T
+}
+
 async function send(path: string, options: RequestOptions, key: string | undefined): Promise<Response> {
   const { method = "GET", body, signal } = options
   const isJson = body !== undefined && !(body instanceof FormData) && !(body instanceof Blob)
