@@ -47,14 +47,16 @@ function Drawing() {
   const now = progress.value
   if (now === undefined) return null
   const isWaiting = now === "waiting"
-  const words = isWaiting ? texts.waiting : texts.step(now.step, now.steps)
+  // What follows the last step takes long too, and is not reported.
+  const isLast = !isWaiting && now.step >= now.steps
+  const words = isWaiting ? texts.waiting : isLast ? texts.finishing : texts.step(now.step, now.steps)
   return (
     <div class="drawing" role="status">
       <p>
         {words}
         {!isWaiting && now.count > 1 && <span>{texts.picture(now.image + 1, now.count)}</span>}
       </p>
-      <Progress label={words} share={isWaiting ? undefined : now.step / now.steps} />
+      <Progress label={words} share={isWaiting || isLast ? undefined : now.step / now.steps} />
     </div>
   )
 }

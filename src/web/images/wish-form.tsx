@@ -68,20 +68,23 @@ export function WishForm({ models }: { readonly models: readonly ModelBody[] }) 
       <div class="wish-grid">
         <Labelled label={texts.size}>
           {(ids) => (
-            <select
+            <input
               {...ids}
+              type="text"
+              list="image-sizes"
+              autoComplete="off"
+              pattern="[0-9]{2,4}x[0-9]{2,4}"
+              placeholder={texts.standard}
               value={now.size}
-              onChange={({ currentTarget }) => set({ size: currentTarget.value })}
-            >
-              <option value="">{texts.sizeDefault}</option>
-              {SIZES.map((size) => (
-                <option key={size} value={size}>
-                  {size.replace("x", " × ")}
-                </option>
-              ))}
-            </select>
+              onInput={({ currentTarget }) => set({ size: currentTarget.value })}
+            />
           )}
         </Labelled>
+        <datalist id="image-sizes">
+          {SIZES.map((size) => (
+            <option key={size} value={size} />
+          ))}
+        </datalist>
         <Labelled label={texts.count}>
           {(ids) => (
             <select

@@ -54,7 +54,7 @@ function Loaded({ model }: { readonly model: LoadedModelBody }) {
       {model.state === "loading" && <Progress label={texts.states.loading} share={model.progress} />}
       <dl class="facts wide">
         <div>
-          <dt>{texts.memory}</dt>
+          <dt>{texts.memoryShort}</dt>
           <dd>{bytesText(bytes)}</dd>
         </div>
         {plan !== null && (
@@ -81,7 +81,7 @@ function Loaded({ model }: { readonly model: LoadedModelBody }) {
           </dd>
         </div>
         <div>
-          <dt>{texts.state}</dt>
+          <dt>{texts.kept}</dt>
           <dd>{stayOf(model)}</dd>
         </div>
       </dl>
