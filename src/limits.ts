@@ -305,6 +305,16 @@ export const PRODUCTS = {
   collectedLogprobs: 2_000_000,
 }
 
+/**
+ * How far the text that a client expects is looked at: it is tokenized and searched before the answer begins, which
+ * takes 50 ms for so many tokens. It is merely a hint: what is beyond is not used.
+ */
+export const PREDICTION = {
+  tokens: 32_768,
+  /** Hardly any text has longer tokens on average. */
+  tokenCharacters: 5,
+} as const
+
 // ----------------------------------------------------------------------------------------------- responses
 
 /** Responses that are kept for later requests, in a file that is read and written between other requests. */
