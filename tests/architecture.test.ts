@@ -83,7 +83,7 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ["tensors architectures"],
     ["card", "tokenizer"],
     ["plan"],
-    ["convert", "quantize", "folder", "lora"],
+    ["convert", "quantize", "folder", "lora", "make-importance"],
   ],
   engine: [
     ["contract"],
@@ -130,7 +130,8 @@ const LAYERS: Readonly<Record<string, readonly (readonly string[])[]>> = {
       "sherpa",
       "speech-provider",
     ],
-    ["audio", "media-shell", "probe", "job"],
+    ["audio", "media-shell", "probe", "importance"],
+    ["job"],
     ["text embedding", "tts", "asr", "diffusion", "not-in-this-build"],
     ["measure"],
     ["start"],

@@ -28,6 +28,14 @@ export const shimSymbols = {
   xllm_threadpool_free: { args: ["ptr"], returns: "void" },
   xllm_threadpool_attach: { args: ["ptr", "ptr", "ptr"], returns: "void" },
   xllm_threadpool_detach: { args: ["ptr"], returns: "void" },
+  xllm_sums_new: { args: ["i32"], returns: "ptr" },
+  xllm_sums_collect: { args: ["ptr", "ptr"], returns: "void" },
+  xllm_sums_size: { args: ["ptr"], returns: "i32" },
+  xllm_sums_name: { args: ["ptr", "i32"], returns: "cstring" },
+  xllm_sums_shape: { args: ["ptr", "i32", "ptr"], returns: "void" },
+  xllm_sums_values: { args: ["ptr", "i32", "ptr"], returns: "void" },
+  xllm_sums_counts: { args: ["ptr", "i32", "ptr"], returns: "void" },
+  xllm_sums_free: { args: ["ptr"], returns: "void" },
 } as const
 
 /** Functions of libggml-base. */
