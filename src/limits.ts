@@ -431,6 +431,10 @@ export const CONVERT = {
   tokens: MIB,
   /** Layers, heads and experts. */
   parts: 16_384,
+  /** The text for an importance matrix. Days of computing, mostly. */
+  importanceBytes: 64 * MIB,
+  /** Tokens of such a text that are evaluated together. */
+  importanceChunk: { min: 32, max: 32_768 },
 }
 
 /** tokenizer.json: a key for each token, and three values for each merge. */
