@@ -10,6 +10,7 @@ import { type Aliases, NO_ALIASES } from "../lib/aliases"
 import { mapSome } from "../lib/async/map-some"
 import type { Logger } from "../log/logger"
 import { AdapterFiles } from "./adapters/adapter-files"
+import { AdapterFolders } from "./adapters/adapter-folders"
 import { type ConfiguredAdapter, createAdapterLibrary } from "./adapters/adapter-library"
 import type {
   AdapterLibrary,
@@ -104,6 +105,7 @@ class FolderStore implements Store {
     this.#media = new MediaFiles(cache)
     this.adapters = createAdapterLibrary({
       files: new AdapterFiles(cache),
+      folders: new AdapterFolders(layout.derived),
       folder: adaptersFolder,
       configured: configuredAdapters,
       architectureOf: (model) => this.#architectureOf(model),
