@@ -6,7 +6,7 @@ import { writeTinyImageModel } from "../support/files/tiny-image-model"
 import { Installation, type InstalledServer } from "../support/installation"
 import { browserTest, checkAppearance, TestBrowser, type Visit } from "./browser"
 
-setDefaultTimeout(120_000)
+setDefaultTimeout(180_000)
 
 let xllm: Installation
 let hub: FakeHub
@@ -126,7 +126,7 @@ describe("the views in a browser (Chromium)", () => {
       await page.getByLabel("Steps").fill("1")
       await page.getByLabel("Guidance").fill("1")
       await page.getByRole("button", { name: "Draw" }).click()
-      await page.getByRole("img", { name: "a cat" }).waitFor()
+      await page.getByRole("img", { name: "a cat" }).waitFor({ timeout: 150_000 })
       await page.getByRole("button", { name: "Draw" }).waitFor()
       await checkAppearance(page, "images")
       await page.getByRole("button", { name: "Edit" }).click()

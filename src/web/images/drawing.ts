@@ -129,6 +129,8 @@ function fieldsOf(asked: Wish): Readonly<Record<string, string | number | boolea
     ...number("cfg_scale", asked.guidance),
     ...number("seed", asked.seed),
     ...number("n", asked.count),
+    // Kept by the server, and not by the browser: pictures are large.
+    response_format: "url",
     stream: true,
   }
 }
