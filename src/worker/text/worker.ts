@@ -26,6 +26,7 @@ import { MemoryRequests } from "./growth/memory-requests"
 import { StepOutbox } from "./output/step-outbox"
 import { conversationTooLarge } from "./growth/pool-bytes"
 import { ContextLost, PoolGrowth } from "./growth/pool-growth"
+import { MediaSteps } from "./media/media-steps"
 import { MediaPrompts, type Senses } from "./media/media-prompts"
 import type { PreparedRequest } from "./prompt/prepared"
 import type { Preparation, PromptClient } from "./prompt/prompt-client"
@@ -94,6 +95,8 @@ export class TextWorker {
   readonly #lease: CpuLease | undefined
   readonly #slotActions: SlotActions
   #looping = false
+  /** Ends the pause between two steps that waits for a picture. */
+  #wake: (() => void) | undefined
   #isEnding = false
   readonly #restTimer = new RestTimer(() => {
     this.#attempt(() => this.#loop.rest())
@@ -166,9 +169,20 @@ export class TextWorker {
       lastError: () => this.#library.lastError(),
       now,
     })
+    const media =
+      loaded.projector === undefined || senses === undefined
+        ? undefined
+        : new MediaSteps({
+            projector: loaded.projector,
+            reader: senses.reader,
+            counters,
+            isOnCpu: loaded.info.projector?.device === "CPU",
+            now,
+          })
     this.#loop = new TextLoop({
       ...loaded,
       runtime,
+      media,
       speculation,
       adapters,
       outbox: this.#outbox,
@@ -259,6 +273,7 @@ export class TextWorker {
     this.#preparing.get(id)?.forget()
     this.#preparing.delete(id)
     this.#loop.cancel(id)
+    this.#wake?.()
     this.#slotActions.cancel(id)
     // No step may follow that would let the others have the slot.
     this.#slotActions.settle()
@@ -289,6 +304,7 @@ export class TextWorker {
 
   /** Runs steps while there is work, each under the CPU lease, and handles messages in between. */
   async #run(): Promise<void> {
+    this.#wake?.()
     if (this.#looping) return
     this.#looping = true
     this.#restTimer.stop()
@@ -301,11 +317,22 @@ export class TextWorker {
       this.#lease?.giveBack()
       this.#slotActions.settle()
       if (isComputed) await new Promise((resolve) => setImmediate(resolve))
-      else await Bun.sleep(WAITING_MS)
+      else await this.#pause()
     }
     this.#looping = false
     this.#restTimer.start()
     this.#idleTimer.start()
+  }
+
+  /** Waits for what the next step needs: memory, or a picture, whose encoding may take minutes. */
+  async #pause(): Promise<void> {
+    const { encoded } = this.#loop
+    if (encoded === undefined) return await Bun.sleep(WAITING_MS)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#wake = resolve
+    const timer = setTimeout(resolve, SIGN_OF_LIFE_MS)
+    await Promise.race([encoded, promise])
+    clearTimeout(timer)
   }
 
   /** Finds out what batches cost, while nothing else is to be computed. */

@@ -62,11 +62,11 @@ export class MediaPrompts {
   }
 
   async #measure(parts: readonly MediaPart[]): Promise<{
-    readonly shown: readonly MeasuredMedia[]
+    readonly shown: ReadonlyMap<string, MeasuredMedia>
     readonly units: MediaUnits
   }> {
     const { planner, reader } = this.#sensesFor(parts)
-    const shown = await Promise.all(
+    const measured = await Promise.all(
       parts.map(async (part, index) => {
         try {
           return await reader.measure(part)
@@ -75,7 +75,8 @@ export class MediaPrompts {
         }
       }),
     )
-    return { shown, units: shown.map((media) => planner.plan(media)) }
+    const units = measured.map((media) => planner.plan(media))
+    return { shown: byDigests(measured, units), units }
   }
 
   #sensesFor(parts: readonly MediaPart[]): Senses {
@@ -87,6 +88,19 @@ export class MediaPrompts {
     if (this.#senses === undefined) throw new Unsupported(refusal(this.#model, "image"), "messages")
     return this.#senses
   }
+}
+
+function byDigests(
+  measured: readonly MeasuredMedia[],
+  units: MediaUnits,
+): ReadonlyMap<string, MeasuredMedia> {
+  return new Map(
+    measured.flatMap((media, index) =>
+      (units[index] ?? []).flatMap((unit) =>
+        unit instanceof Int32Array ? [] : [[unit.digest.toHex(), media] as const],
+      ),
+    ),
+  )
 }
 
 function refusal(model: string, type: MediaPart["type"]): string {

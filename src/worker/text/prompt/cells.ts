@@ -13,6 +13,8 @@ export type PromptUnit = Int32Array | MediaUnit
 
 /** Where a media unit is in a prompt. */
 export interface PlacedMedia extends Pick<MediaUnit, "cells" | "positions"> {
+  /** The unit's, in hexadecimal. */
+  readonly digest: string
   /** The index of its first cell. */
   readonly start: number
 }
@@ -39,7 +41,8 @@ export function layOutCells(units: readonly PromptUnit[]): PromptCells {
     if (unit instanceof Int32Array) tokens.set(unit, at)
     else {
       for (let cell = 0; cell < unit.cells; cell++) tokens[at + cell] = keyOf(unit, cell)
-      media.push({ start: at, cells: unit.cells, positions: unit.positions })
+      const { cells, positions, digest } = unit
+      media.push({ start: at, cells, positions, digest: digest.toHex() })
     }
     at += cellsOf(unit)
   }
@@ -70,6 +73,11 @@ export function positionOf(media: readonly PlacedMedia[], cell: number): number 
     position -= cells - positions
   }
   return position
+}
+
+/** Is a cell, or the end before it, within media that are computed together? */
+export function isWithinMedia(media: readonly PlacedMedia[], cell: number): boolean {
+  return media.some(({ start, cells }) => cell > start && cell < start + cells)
 }
 
 /** Number of cells that two prompts have in common at their start; media count as a whole. */
