@@ -144,7 +144,7 @@ export interface LoadedModel {
 }
 
 /** What a text worker did since its model was loaded. */
-export interface WorkerCounters extends AdapterUsage, MediaUsage {
+export interface WorkerCounters extends AdapterUsage {
   /** Calls of llama_decode. */
   readonly decodeCalls: number
   readonly promptTokensEvaluated: number
@@ -168,14 +168,6 @@ export const DRAFT_PLACES = [1, 2, 4, 8, 16, 64] as const
 export interface DraftCounts {
   readonly checked: readonly number[]
   readonly accepted: readonly number[]
-}
-
-/** What a text worker did with pictures and sounds. */
-export interface MediaUsage {
-  readonly mediaEncoded: number
-  /** How often embeddings were at hand, of a whole picture or a part of one. */
-  readonly mediaCached: number
-  readonly mediaEncodeMs: number
 }
 
 /** What a text worker did with adapters. */

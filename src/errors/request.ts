@@ -16,6 +16,20 @@ export class Unsupported extends XllmError {
   }
 }
 
+/** A picture or a sound for a model that takes text only. */
+export class NotPerceived extends XllmError {
+  constructor(model: string, type: "image" | "audio") {
+    const [what, capability] = type === "image" ? ["see images", "vision"] : ["take audio", "audio"]
+    super(
+      "unsupported",
+      400,
+      `model '${named(model)}' does not ${what}; use one that 'xllm list --json' shows with the capability ${capability}, ` +
+        "or give this one a projector that fits (a second FROM in a Modelfile)",
+      { param: "messages" },
+    )
+  }
+}
+
 /** A picture or a sound of a chat that is not one, or is damaged. */
 export class UnreadableMedia extends XllmError {
   readonly #what: string

@@ -15,3 +15,10 @@ export function installedMtmd(): string | undefined {
   const path = compiledMtmd(join(import.meta.dir, "../.."))
   return existsSync(path) ? path : undefined
 }
+
+/** Is the library in this executable or, in development, compiled? Loads and extracts nothing. */
+export async function hasMtmd(): Promise<boolean> {
+  if (!Bun.isStandaloneExecutable) return installedMtmd() !== undefined
+  const { components } = await import("./embedded")
+  return components.some(({ name }) => name === "mtmd")
+}

@@ -12,9 +12,6 @@ export const NO_COUNTERS: WorkerCounters = {
   draftTokensAccepted: 0,
   adapterSwitches: 0,
   adapterLoads: 0,
-  mediaEncoded: 0,
-  mediaCached: 0,
-  mediaEncodeMs: 0,
 }
 
 /** Tells an observer by how much a worker's counters have risen. */

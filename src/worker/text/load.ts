@@ -26,7 +26,7 @@ import { Library } from "../../llama/library"
 import { MAX_DEVICES, Model } from "../../llama/model"
 import type { LlamaFiles } from "../../native/llama-files"
 import { FRAME_START, LOAD_MARK } from "../../protocol/messages"
-import { describePart } from "../attached-parts"
+import { partRefused } from "../attached-parts"
 import { threadCount, usableCores } from "../cores"
 import { LoadedAdapters } from "./adapters/loaded-adapters"
 import { KvCache } from "./cache/kv-cache"
@@ -108,6 +108,7 @@ export function loadText(
     gpus: onGpu ? gpusForLoad(library, settings) : [],
     threads: threads.prefill,
     flashAttention: settings.flashAttention,
+    warn: (text) => void writeSync(logDescriptor, `${FRAME_START}L4 ${text}\n`),
   })
   const outputs = mostOutputs(settings.slots)
   const contexts = new ContextFactory({
@@ -237,7 +238,7 @@ function loadOwn(
 ): readonly AppliedAdapter[] {
   const own = parts.filter(({ role }) => role === "adapter").map(adapterOfPart)
   const fail = (adapter: AppliedAdapter, reason: string): never => {
-    throw new ModelLoadFailed(name, `${describePart({ role: "adapter", name: adapter.name })} ${reason}`)
+    throw partRefused(name, { role: "adapter", name: adapter.name }, reason)
   }
   const base = own.length === 0 ? undefined : readAdapterBase(partPaths(path))
   for (const adapter of own) {

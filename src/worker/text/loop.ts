@@ -3,20 +3,20 @@ import type { StepUsage } from "../../domain/loaded-model"
 import { asXllmError } from "../../errors/base"
 import { NotNumbers } from "../../errors/engine"
 import { Batch } from "../../llama/batch"
+import type { DecodeResult } from "../../llama/context"
 import type { XllmError } from "../../errors/base"
 import type { Model } from "../../llama/model"
 import { PrefillBudget } from "./budget"
 import type { AdapterSwitch } from "./adapters/adapter-switch"
 import { AdapterTurns } from "./adapters/adapter-turns"
 import { DemandMeter } from "./growth/demand"
-import { GapCloser } from "./cache/gap-closer"
 import { SlotAllocator } from "./cache/slot-allocator"
+import { planSlotSwap } from "./cache/slots"
 import { Emitter } from "./emitter"
 import { CheckedDraft } from "./draft/checked-draft"
-import { draftRoomBeside } from "./draft/draft-room"
-import type { Speculation } from "./draft/speculation"
-import type { MediaStep, MediaSteps } from "./media/media-steps"
+import type { DraftRoom, Speculation } from "./draft/speculation"
 import { positionOf } from "./prompt/cells"
+import type { MediaSteps, MediaTurn } from "./media/media-steps"
 import { OpenRequests } from "./open-requests"
 import type { AnswerPiece } from "./output/answer-output"
 import type { StepOutbox } from "./output/step-outbox"
@@ -25,9 +25,12 @@ import { Recovery } from "./recovery"
 import type { RunningRequest } from "./request"
 import type { Runtime } from "./runtime"
 import { TokenSampler } from "./sampling/token-sampler"
-import { OVERDRAFT, planStep, type StepPlan } from "./scheduler"
+import { outputsBeside, OVERDRAFT, planStep, type StepPlan } from "./scheduler"
 import type { Sequence } from "./sequence"
 import { fillBatch, type LogitsRow } from "./step-batch"
+
+/** Steps to wait for a new request to fill a gap between generating sequences before slots are swapped. */
+const STEPS_BEFORE_SWAP = 4
 
 const NO_BYTES = new Uint8Array(0)
 
@@ -39,7 +42,7 @@ export interface TextLoopParts {
   /** Guesses tokens that are checked together; absent: each token is computed alone. */
   readonly speculation?: Speculation | undefined
   readonly adapters: AdapterSwitch
-  /** What prompts show; absent: the model reads text only. */
+  /** Absent: the model reads text only. */
   readonly media?: MediaSteps | undefined
   /** The error of a conversation that there is no memory for. */
   readonly outOfMemory: (tokens: number) => XllmError
@@ -87,7 +90,7 @@ export class TextLoop {
   readonly #turns = new AdapterTurns()
   readonly #adapters: AdapterSwitch
   readonly #media: MediaSteps | undefined
-  readonly #gaps: GapCloser
+  #stepsWithGaps = 0
 
   constructor(parts: TextLoopParts) {
     const { model, runtime, outbox, growth, contextLength, batchTokens, now } = parts
@@ -108,7 +111,6 @@ export class TextLoop {
     this.#speculation = parts.speculation
     this.#adapters = parts.adapters
     this.#media = parts.media
-    this.#gaps = new GapCloser(runtime)
   }
 
   /** Is there work to do? */
@@ -116,15 +118,14 @@ export class TextLoop {
     return this.#requests.size > 0
   }
 
+  /** The number of sequences that generate. */
+  get streams(): number {
+    return this.#requests.running.filter(({ generating }) => generating).length
+  }
+
   /** Is there no context at present, because a larger one is made in its place? */
   get suspended(): boolean {
     return this.#growth.suspended
-  }
-
-  /** Resolves when something is encoded; undefined: other reasons to wait end sooner, or there are none. */
-  get encoded(): Promise<void> | undefined {
-    const waitsForMemory = this.#growth.underway || this.#recovery.waits
-    return this.#media?.encoding === true && !waitsForMemory ? this.#media.encoded : undefined
   }
 
   /** Adds a request whose sequences exist and emits `accepted`; it joins at the next step. */
@@ -138,7 +139,6 @@ export class TextLoop {
   /** Cancels a request and frees its slots at once. */
   cancel(id: number): void {
     this.#requests.cancel(id)
-    this.#media?.sweep()
     this.#recovery.resume()
     this.#outbox.drop(id)
   }
@@ -162,6 +162,7 @@ export class TextLoop {
     if (this.busy) return
     this.#growth.shrink()
     this.#speculation?.rest()
+    this.#media?.encodings.rest()
   }
 
   /**
@@ -179,26 +180,22 @@ export class TextLoop {
   #decode(turn: StepContext): boolean {
     const { context, cache, threads } = this.#runtime
     cache.nextStep()
-    threads.prepare(context, turn.waitedMs, this.#media?.usesCpu)
+    threads.prepare(context, turn.waitedMs)
     context.setPolling(!turn.contended)
+    for (const [request, error] of this.#media?.encodings.takeFailures() ?? [])
+      this.#requests.failRequest(request, error)
     this.#admit()
     // Sent before the step, which may be long: the number of cached prompt tokens is already known.
     if (!this.#outbox.empty) this.#outbox.flush()
-    this.#gaps.close(this.#requests.running)
-    const shown = this.#nextShown()
-    if (shown !== undefined) return this.#compute(shown, shown)
-    const plan = this.#plan()
-    if (plan.work.length > 0) return this.#compute(plan)
-    const alone = this.#nextShown(true)
-    return alone !== undefined && this.#compute(alone, alone)
-  }
-
-  #nextShown(isAlone = false): MediaStep | undefined {
-    if (this.#media === undefined) return undefined
-    if (!isAlone) this.#media.prepare(this.#requests)
-    const { running } = this.#requests
-    const streams = running.filter(({ generating }) => generating).length
-    return this.#media.next(running, this.#budget.tokens(streams), isAlone)
+    this.#closeGaps()
+    const runnable = this.#runnable()
+    const media = this.#media
+    const next = media?.next(runnable)
+    const plan = next !== undefined && media?.isFirst ? undefined : this.#plan(runnable)
+    if (plan !== undefined && plan.work.length > 0) this.#compute(plan)
+    else if (media !== undefined && next !== undefined) this.#computeMedia(media, next)
+    else return false
+    return true
   }
 
   // -------------------------------------------------------------------------------------------------- memory
@@ -245,53 +242,92 @@ export class TextLoop {
     this.#emit.progress(sequence)
   }
 
-  #plan(): StepPlan<Sequence> {
+  /** With the split layout, each gap between generating sequences costs another pass over the weights. */
+  #closeGaps(): void {
+    const { cache } = this.#runtime
+    if (cache.layout !== "split" || !cache.traits.trims) return
+    const generating = this.#requests.running.flatMap((sequence) =>
+      sequence.generating && sequence.slot !== undefined ? [sequence.slot] : [],
+    )
+    const exchange = generating.length > 1 ? planSlotSwap(generating, cache.usable) : undefined
+    this.#stepsWithGaps = exchange === undefined ? 0 : this.#stepsWithGaps + 1
+    if (exchange !== undefined && this.#stepsWithGaps > STEPS_BEFORE_SWAP)
+      cache.exchange(exchange.from, exchange.to)
+  }
+
+  #runnable(): readonly Sequence[] {
     const running = this.#withRoom(this.#requests.running)
     // The newest first: sequences that have run for a while are unlikely to be at fault.
-    const suspect = running.findLast((sequence) => sequence.suspect && sequence.mostTokens > 0)
-    const runnable = suspect === undefined ? running : [suspect]
+    const suspect = running.findLast((sequence) => sequence.suspect)
+    return suspect === undefined ? running : [suspect]
+  }
+
+  #plan(running: readonly Sequence[]): StepPlan<Sequence> {
+    const runnable =
+      this.#media === undefined ? running : running.filter(({ nextMedia }) => nextMedia === undefined)
     const streams = runnable.filter((sequence) => sequence.generating).length
     // Streams with other adapters wait too, so they count.
     const chosen = this.#turns.choose(runnable)
-    const promptTokens = this.#budget.tokens(streams)
-    const limits = { promptTokens, mostOutputs: this.#mostOutputs, contextLength: this.#contextLength }
-    const room = () => draftRoomBeside(chosen, this.#runtime.cache, limits)
-    const guesses = this.#speculation?.plan(chosen, room) ?? 0
+    const guesses = this.#speculation?.plan(chosen, () => this.#draftRoom(chosen, streams)) ?? 0
     return planStep(chosen, this.#budget.tokens(streams, guesses), this.#mostOutputs)
+  }
+
+  #draftRoom(runnable: readonly Sequence[], streams: number): DraftRoom {
+    const { layout, cellsPerSequence, traits } = this.#runtime.cache
+    const prompts = runnable.reduce((sum, each) => sum + (each.generating ? 0 : each.remaining), 0)
+    const isScored = runnable.some(({ scoresPrompt }) => scoresPrompt)
+    return {
+      promptTokens: Math.min(prompts, this.#budget.tokens(streams)),
+      // A prompt whose every token is scored takes all outputs that are left.
+      outputs: isScored ? 0 : outputsBeside(runnable, this.#mostOutputs),
+      isSplit: layout === "split",
+      recomputes: !traits.trims,
+      cells: Math.min(cellsPerSequence, this.#contextLength),
+    }
   }
 
   // ----------------------------------------------------------------------------------------------------- run
 
-  /** `shown`: embeddings in place of the plan's tokens. Returns true. */
-  #compute(plan: StepPlan<Sequence>, shown?: MediaStep): true {
-    const rows = shown?.rows ?? fillBatch(this.#batch, plan.work)
+  #compute(plan: StepPlan<Sequence>): void {
+    const rows = fillBatch(this.#batch, plan.work)
     const [first] = plan.work
     if (first !== undefined) this.#adapters.apply(this.#runtime.context, first.sequence.request.adapters)
     this.#turns.used(plan.promptTokens)
-    const isUsual = plan.draftTokens === 0 && shown === undefined
-    const { cache, context } = this.#runtime
-    const drafts =
-      plan.draftTokens === 0
-        ? undefined
-        : plan.work.flatMap(({ sequence }) => CheckedDraft.of(sequence, cache) ?? [])
+    const isUsual = plan.draftTokens === 0
+    const { cache } = this.#runtime
+    const drafts = isUsual
+      ? undefined
+      : plan.work.flatMap(({ sequence }) => CheckedDraft.of(sequence, cache) ?? [])
     const startedAt = this.#now()
-    const result = shown === undefined ? context.decode(this.#batch) : context.decodeEmbeddings(shown.slice)
-    this.#outbox.counters.decodeCalls++
-    if (result === "no-room" && plan.draftTokens > 0) this.#speculation?.pause()
-    else if (result === "no-room") this.#recovery.makeSpace(plan.work)
-    else if (result === "failed") this.#recovery.isolate(plan.work)
-    if (result !== "done") return true
-    this.#advance(plan)
-    this.#outbox.used(this.#usageOf(plan))
+    const result = this.#runtime.context.decode(this.#batch)
+    if (result === "no-room" && !isUsual) return this.#speculation?.pause()
+    if (!this.#advance(plan, result)) return
     if (isUsual) this.#budget.observe(plan.decodeCount, plan.promptTokens, this.#now() - startedAt)
-    for (const { sequence } of plan.work) this.#emit.progress(sequence)
     for (const draft of drafts ?? []) draft.begin()
     this.#takeAll(rows)
     for (const draft of drafts ?? []) draft.settle(cache, this.#outbox.counters)
-    return true
+    this.#media?.computed(false)
   }
 
-  #advance(plan: StepPlan<Sequence>): void {
+  /** A part of a picture or sound is a step of its own. */
+  #computeMedia(media: MediaSteps, turn: MediaTurn): void {
+    const { sequence } = turn
+    this.#adapters.apply(this.#runtime.context, sequence.request.adapters)
+    try {
+      const { plan, result, rows } = media.compute(this.#runtime, turn, this.#budget.tokens(this.streams))
+      if (this.#advance(plan, result)) this.#takeAll(rows)
+    } catch (error) {
+      this.#requests.fail(sequence, asXllmError(error))
+    }
+    media.computed(true)
+  }
+
+  /** Counts what was computed; where nothing was, that is remedied. */
+  #advance(plan: StepPlan<Sequence>, result: DecodeResult): boolean {
+    this.#outbox.counters.decodeCalls++
+    if (result === "no-room") this.#recovery.makeSpace(plan.work)
+    if (result === "failed") this.#recovery.isolate(plan.work)
+    if (result !== "done") return false
     this.#recovery.advanced()
     for (const { sequence, tokens } of plan.work) {
       const { slot, media } = sequence
@@ -304,11 +340,9 @@ export class TextLoop {
     }
     for (const sequence of this.#requests.running) if (!sequence.generating) sequence.waitedSteps++
     this.#outbox.counters.promptTokensEvaluated += plan.promptTokens
-  }
-
-  #usageOf({ work }: StepPlan<Sequence>): StepUsage {
-    const tokens = work.reduce((sum, each) => sum + each.tokens, 0)
-    return { sequences: work.length, tokens, kvCellsUsed: this.#runtime.cache.used }
+    this.#outbox.used(usageOf(plan, this.#runtime.cache.used))
+    for (const { sequence } of plan.work) this.#emit.progress(sequence)
+    return true
   }
 
   // -------------------------------------------------------------------------------------------- post-process
@@ -397,4 +431,9 @@ export class TextLoop {
     this.#runtime.keeper?.observe(request)
     if (sequence.scoresPrompt) this.#emit.prompt(request)
   }
+}
+
+function usageOf({ work }: StepPlan<Sequence>, kvCellsUsed: number): StepUsage {
+  const tokens = work.reduce((sum, each) => sum + each.tokens, 0)
+  return { sequences: work.length, tokens, kvCellsUsed }
 }

@@ -5,8 +5,7 @@ import type { CacheablePrompt, Slot } from "./cache/slots"
 import { NO_DRAFT, type DraftStream } from "./draft/stream"
 import { answerOutputOf } from "./output/answer-reading"
 import type { AnswerOutput, AnswerPiece, PartEvent } from "./output/answer-output"
-import type { Encoded } from "./media/encodings"
-import type { PlacedMedia } from "./prompt/cells"
+import { mediaAfter, mediaAt, type PlacedMedia } from "./prompt/cells"
 import type { RunningRequest } from "./request"
 import type { SequenceSampler } from "./sampling/sequence-sampler"
 import type { Runnable } from "./scheduler"
@@ -36,8 +35,6 @@ export class Sequence implements Runnable, AdaptedSequence, CacheablePrompt {
   finished = false
   /** The guessed tokens that its next step checks. */
   draft: readonly number[] = NO_DRAFT
-  /** What the picture or sound is encoded to that it shows next; undefined: it is not, or there is none. */
-  encoded: Encoded | undefined
   /** How many of the draft's tokens were right, as far as they are taken. */
   draftRight = 0
   /** What guesses its tokens; undefined: nothing, or not yet. */
@@ -88,20 +85,18 @@ export class Sequence implements Runnable, AdaptedSequence, CacheablePrompt {
     return this.tokens.length - (this.slot?.length ?? 0)
   }
 
-  /** A step ends where a checkpoint is to be made, and before media. */
+  /** A step ends where a checkpoint is to be made, and where a picture or a sound begins. */
   get mostTokens(): number {
     const length = this.slot?.length ?? 0
-    const next = this.request.prepared.checkpoints.find((cells) => cells > length)
-    const most = next === undefined ? this.remaining : next - length
-    const start = this.nextMedia?.start
-    return start === undefined ? most : Math.max(0, Math.min(most, start - length))
+    const checkpoint = this.request.prepared.checkpoints.find((cells) => cells > length)
+    const media = this.media.length === 0 ? undefined : mediaAfter(this.media, length)?.start
+    const end = length + this.remaining
+    return Math.min(end, checkpoint ?? end, media ?? end) - length
   }
 
-  /** The media of which its next cell is one, or else the next ones after it. */
+  /** The picture or sound that its next cell belongs to; undefined: its next cell is a token. */
   get nextMedia(): PlacedMedia | undefined {
-    const { media } = this.request.prepared
-    const cached = this.slot?.length ?? 0
-    return media.length === 0 ? undefined : media.find(({ start, cells }) => start + cells > cached)
+    return this.media.length === 0 ? undefined : mediaAt(this.media, this.slot?.length ?? 0)
   }
 
   get generating(): boolean {

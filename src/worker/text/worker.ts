@@ -26,8 +26,10 @@ import { MemoryRequests } from "./growth/memory-requests"
 import { StepOutbox } from "./output/step-outbox"
 import { conversationTooLarge } from "./growth/pool-bytes"
 import { ContextLost, PoolGrowth } from "./growth/pool-growth"
-import { MediaSteps } from "./media/media-steps"
+import { MediaEncodings } from "./media/media-encodings"
 import { MediaPrompts, type Senses } from "./media/media-prompts"
+import { MediaSteps } from "./media/media-steps"
+import type { Projector } from "./media/projector"
 import type { PreparedRequest } from "./prompt/prepared"
 import type { Preparation, PromptClient } from "./prompt/prompt-client"
 import { RunningRequest } from "./request"
@@ -95,8 +97,6 @@ export class TextWorker {
   readonly #lease: CpuLease | undefined
   readonly #slotActions: SlotActions
   #looping = false
-  /** Ends the pause between two steps that waits for a picture. */
-  #wake: (() => void) | undefined
   #isEnding = false
   readonly #restTimer = new RestTimer(() => {
     this.#attempt(() => this.#loop.rest())
@@ -169,20 +169,10 @@ export class TextWorker {
       lastError: () => this.#library.lastError(),
       now,
     })
-    const media =
-      loaded.projector === undefined || senses === undefined
-        ? undefined
-        : new MediaSteps({
-            projector: loaded.projector,
-            reader: senses.reader,
-            counters,
-            isOnCpu: loaded.info.projector?.device === "CPU",
-            now,
-          })
     this.#loop = new TextLoop({
       ...loaded,
       runtime,
-      media,
+      media: senses && loaded.projector && this.#mediaSteps(loaded.projector, senses),
       speculation,
       adapters,
       outbox: this.#outbox,
@@ -200,6 +190,11 @@ export class TextWorker {
       now,
     })
     this.#idleTimer.start()
+  }
+
+  #mediaSteps(projector: Projector, { reader }: Senses): MediaSteps {
+    const encodings = new MediaEncodings({ projector, reader, isBusy: () => this.#loop.streams > 0 })
+    return new MediaSteps(encodings, projector.isWhole)
   }
 
   handle(message: Exclude<ToTextWorker, { type: "load" | "stop" }>): void {
@@ -273,7 +268,6 @@ export class TextWorker {
     this.#preparing.get(id)?.forget()
     this.#preparing.delete(id)
     this.#loop.cancel(id)
-    this.#wake?.()
     this.#slotActions.cancel(id)
     // No step may follow that would let the others have the slot.
     this.#slotActions.settle()
@@ -304,7 +298,6 @@ export class TextWorker {
 
   /** Runs steps while there is work, each under the CPU lease, and handles messages in between. */
   async #run(): Promise<void> {
-    this.#wake?.()
     if (this.#looping) return
     this.#looping = true
     this.#restTimer.stop()
@@ -317,22 +310,11 @@ export class TextWorker {
       this.#lease?.giveBack()
       this.#slotActions.settle()
       if (isComputed) await new Promise((resolve) => setImmediate(resolve))
-      else await this.#pause()
+      else await Bun.sleep(WAITING_MS)
     }
     this.#looping = false
     this.#restTimer.start()
     this.#idleTimer.start()
-  }
-
-  /** Waits for what the next step needs: memory, or a picture, whose encoding may take minutes. */
-  async #pause(): Promise<void> {
-    const { encoded } = this.#loop
-    if (encoded === undefined) return await Bun.sleep(WAITING_MS)
-    const { promise, resolve } = Promise.withResolvers<void>()
-    this.#wake = resolve
-    const timer = setTimeout(resolve, SIGN_OF_LIFE_MS)
-    await Promise.race([encoded, promise])
-    clearTimeout(timer)
   }
 
   /** Finds out what batches cost, while nothing else is to be computed. */

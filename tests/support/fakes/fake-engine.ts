@@ -464,9 +464,6 @@ export const LOADED_TINY: LoadedModel = {
     draftTokensAccepted: 8,
     adapterSwitches: 7,
     adapterLoads: 2,
-    mediaEncoded: 3,
-    mediaCached: 4,
-    mediaEncodeMs: 5,
   },
 }
 

@@ -185,9 +185,6 @@ function counters(): WorkerCounters {
     draftTokensAccepted: 0,
     adapterSwitches: 0,
     adapterLoads: 0,
-    mediaEncoded: 0,
-    mediaCached: 0,
-    mediaEncodeMs: 0,
   }
 }
 

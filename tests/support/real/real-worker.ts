@@ -375,9 +375,6 @@ export class RealWorker implements AsyncDisposable {
       draftTokensAccepted: after.draftTokensAccepted - before.draftTokensAccepted,
       adapterSwitches: after.adapterSwitches - before.adapterSwitches,
       adapterLoads: after.adapterLoads - before.adapterLoads,
-      mediaEncoded: after.mediaEncoded - before.mediaEncoded,
-      mediaCached: after.mediaCached - before.mediaCached,
-      mediaEncodeMs: after.mediaEncodeMs - before.mediaEncodeMs,
     }
   }
 
@@ -446,7 +443,4 @@ const NO_COUNTERS: WorkerCounters = {
   draftTokensAccepted: 0,
   adapterSwitches: 0,
   adapterLoads: 0,
-  mediaEncoded: 0,
-  mediaCached: 0,
-  mediaEncodeMs: 0,
 }

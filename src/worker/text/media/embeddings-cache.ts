@@ -1,9 +1,8 @@
 import type { EncodedUnit } from "./projector"
 
-/** The embeddings of pictures and sounds that were shown lately, up to a number of bytes. */
+/** Computed embeddings by the digests of their units, the least recently used first. */
 export class EmbeddingsCache {
   readonly #mostBytes: number
-  /** By digest, in hexadecimal; most recently used last. */
   readonly #units = new Map<string, EncodedUnit>()
   #bytes = 0
 
@@ -11,37 +10,33 @@ export class EmbeddingsCache {
     this.#mostBytes = mostBytes
   }
 
-  get bytes(): number {
-    return this.#bytes
-  }
-
-  get(digest: string): EncodedUnit | undefined {
-    const unit = this.#units.get(digest)
+  get(digest: Uint8Array): EncodedUnit | undefined {
+    const key = digest.toHex()
+    const unit = this.#units.get(key)
     if (unit === undefined) return undefined
-    this.#units.delete(digest)
-    this.#units.set(digest, unit)
+    this.#units.delete(key)
+    this.#units.set(key, unit)
     return unit
   }
 
   add(unit: EncodedUnit): void {
-    const digest = unit.digest.toHex()
-    this.#remove(digest)
-    this.#units.set(digest, unit)
-    this.#bytes += bytesOf(unit)
+    const key = unit.digest.toHex()
+    this.#drop(key)
+    this.#units.set(key, unit)
+    this.#bytes += unit.embeddings.byteLength
     for (const oldest of this.#units.keys()) {
-      if (this.#bytes <= this.#mostBytes) return
-      this.#remove(oldest)
+      if (this.#bytes <= this.#mostBytes) break
+      this.#drop(oldest)
     }
   }
 
-  #remove(digest: string): void {
-    const unit = this.#units.get(digest)
-    if (unit === undefined) return
-    this.#units.delete(digest)
-    this.#bytes -= bytesOf(unit)
+  clear(): void {
+    this.#units.clear()
+    this.#bytes = 0
   }
-}
 
-function bytesOf({ embeddings }: EncodedUnit): number {
-  return embeddings.byteLength
+  #drop(key: string): void {
+    this.#bytes -= this.#units.get(key)?.embeddings.byteLength ?? 0
+    this.#units.delete(key)
+  }
 }

@@ -2,14 +2,13 @@ import type { AttachedPart } from "../../../domain/attached-parts"
 import type { Device } from "../../../domain/device"
 import type { LoadedProjectorInfo } from "../../../domain/loaded-model"
 import type { TextModelSettings } from "../../../domain/settings"
-import { ModelLoadFailed } from "../../../errors/model"
 import { describeProjector, projectorMisfit } from "../../../formats/gguf/projector"
 import { readGgufHeader } from "../../../formats/gguf/read"
 import type { Library } from "../../../llama/library"
 import type { Model } from "../../../llama/model"
 import { Mtmd } from "../../../llama/mtmd"
 import type { LlamaFiles } from "../../../native/llama-files"
-import { describePart } from "../../attached-parts"
+import { describePart, partRefused } from "../../attached-parts"
 import { MtmdProjector } from "./mtmd-projector"
 import type { Projector } from "./projector"
 
@@ -29,6 +28,7 @@ export interface ProjectorLoad {
   readonly gpus: readonly Device[]
   readonly threads: number
   readonly flashAttention: TextModelSettings["flashAttention"]
+  readonly warn: (text: string) => void
 }
 
 export interface LoadedProjector {
@@ -46,11 +46,12 @@ export function loadProjector(load: ProjectorLoad): LoadedProjector | undefined 
   const part = load.parts.find(({ role }) => role === "projector")
   if (part === undefined) return undefined
   const { files, name, gpus } = load
-  if (files.mtmd === undefined)
-    throw new ModelLoadFailed(
-      name,
-      `${describePart(part)} cannot be loaded: this build has no libmtmd; build it where there is a C++ compiler`,
+  if (files.mtmd === undefined) {
+    load.warn(
+      `'${name}' reads text only: ${describePart(part)} needs libmtmd, which this build does not have`,
     )
+    return undefined
+  }
   refuseMisfit(load, part)
   const [gpu] = gpus
   const reasons: string[] = []
@@ -61,7 +62,7 @@ export function loadProjector(load: ProjectorLoad): LoadedProjector | undefined 
   }
   const onCpu = tryOn(load, part, files.mtmd, undefined)
   if (typeof onCpu !== "string") return describe(onCpu, "CPU", reasons[0])
-  throw new ModelLoadFailed(name, `${describePart(part)} ${onCpu}`)
+  throw partRefused(name, part, onCpu)
 }
 
 /** What llama.cpp would end the process for, or accept to answer nonsense. */
@@ -70,7 +71,7 @@ function refuseMisfit({ name, model }: ProjectorLoad, part: AttachedPart): void 
   const architecture = model.metadata("general.architecture") ?? ""
   const { embeddingLength } = model
   const misfit = projectorMisfit(facts, { architecture, embeddingLength }, `'${name}'`)
-  if (misfit !== undefined) throw new ModelLoadFailed(name, `${describePart(part)} ${misfit}`)
+  if (misfit !== undefined) throw partRefused(name, part, misfit)
 }
 
 /** @returns why it cannot be used there, as what follows its name */

@@ -1,5 +1,5 @@
 import type { GenerationRequest, MediaPart } from "../../../domain/chat"
-import { UnreadableMedia, Unsupported } from "../../../errors/request"
+import { NotPerceived, UnreadableMedia } from "../../../errors/request"
 import type { WireRendered, WireRequest } from "../../../protocol/wire"
 import type { PromptUnit } from "../prompt/cells"
 import type { PreparedRequest } from "../prompt/prepared"
@@ -35,7 +35,7 @@ export class MediaPrompts {
     this.#senses = senses
   }
 
-  /** @throws in `prepared` besides what a preparation throws: Unsupported, and InvalidRequest for bad files */
+  /** @throws in `prepared` besides what a preparation throws: NotPerceived, UnreadableMedia */
   prepare(request: WireRequest<GenerationRequest>): Preparation {
     const { media } = request
     if (media === undefined) return this.#prompts.prepare(request)
@@ -62,11 +62,11 @@ export class MediaPrompts {
   }
 
   async #measure(parts: readonly MediaPart[]): Promise<{
-    readonly shown: ReadonlyMap<string, MeasuredMedia>
+    readonly shown: readonly MeasuredMedia[]
     readonly units: MediaUnits
   }> {
     const { planner, reader } = this.#sensesFor(parts)
-    const measured = await Promise.all(
+    const shown = await Promise.all(
       parts.map(async (part, index) => {
         try {
           return await reader.measure(part)
@@ -75,34 +75,16 @@ export class MediaPrompts {
         }
       }),
     )
-    const units = measured.map((media) => planner.plan(media))
-    return { shown: byDigests(measured, units), units }
+    return { shown, units: shown.map((media) => planner.plan(media)) }
   }
 
   #sensesFor(parts: readonly MediaPart[]): Senses {
     const { planner } = this.#senses ?? {}
     for (const { type } of parts) {
       if (type === "image" ? planner?.sees : planner?.hears) continue
-      throw new Unsupported(refusal(this.#model, type), "messages")
+      throw new NotPerceived(this.#model, type)
     }
-    if (this.#senses === undefined) throw new Unsupported(refusal(this.#model, "image"), "messages")
+    if (this.#senses === undefined) throw new NotPerceived(this.#model, "image")
     return this.#senses
   }
-}
-
-function byDigests(
-  measured: readonly MeasuredMedia[],
-  units: MediaUnits,
-): ReadonlyMap<string, MeasuredMedia> {
-  return new Map(
-    measured.flatMap((media, index) =>
-      (units[index] ?? []).flatMap((unit) =>
-        unit instanceof Int32Array ? [] : [[unit.digest.toHex(), media] as const],
-      ),
-    ),
-  )
-}
-
-function refusal(model: string, type: MediaPart["type"]): string {
-  return type === "image" ? `model '${model}' does not see images` : `model '${model}' does not take audio`
 }

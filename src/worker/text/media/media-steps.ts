@@ -1,146 +1,99 @@
-import { MICRO_BATCH_TOKENS } from "../../../formats/kv-layout"
-import type { EmbeddingsSlice } from "../../../llama/embeddings"
-import type { OpenRequests } from "../open-requests"
-import type { MutableCounters } from "../output/step-outbox"
-import { positionOf } from "../prompt/cells"
+import type { DecodeResult } from "../../../llama/context"
+import { mediaAfter, positionOf } from "../prompt/cells"
+import type { Runtime } from "../runtime"
 import type { StepPlan } from "../scheduler"
 import type { Sequence } from "../sequence"
 import type { LogitsRow } from "../step-batch"
-import { EmbeddingsCache } from "./embeddings-cache"
-import { Encodings } from "./encodings"
-import type { MediaReader } from "./media-reader"
-import type { Projector } from "./projector"
+import type { MediaEncodings } from "./media-encodings"
+import type { EncodedUnit } from "./projector"
 
-/** Of embeddings that are kept: some hundred pictures of small models, some ten of large ones. */
-const CACHED_BYTES = 256 * 1024 ** 2
+/** A sequence whose next cells are those of a picture or sound that is encoded. */
+export interface MediaTurn {
+  readonly sequence: Sequence
+  readonly unit: EncodedUnit
+  /** How many of its cells are computed already. */
+  readonly done: number
+  readonly cells: number
+}
 
-/** A step that computes embeddings of one sequence, or some of them. */
-export interface MediaStep extends StepPlan<Sequence> {
-  readonly slice: EmbeddingsSlice
+/** A step as it was computed. */
+export interface MediaStep {
+  readonly plan: StepPlan<Sequence>
+  readonly result: DecodeResult
   readonly rows: readonly LogitsRow[]
 }
 
-export interface MediaStepsParts {
-  readonly projector: Pick<Projector, "encode" | "isWhole">
-  readonly reader: Pick<MediaReader, "pixels" | "samples">
-  readonly counters: MutableCounters
-  /** Are pictures and sounds encoded on the CPU? */
-  readonly isOnCpu: boolean
-  /** Milliseconds from an arbitrary start. */
-  readonly now: () => number
-}
-
-/** Has ready what sequences show, and makes the steps that compute it. */
+/** The steps that compute pictures and sounds: a batch has tokens or embeddings, never both. */
 export class MediaSteps {
+  readonly #encodings: MediaEncodings
+  /** Must a unit be computed at once? */
   readonly #isWhole: boolean
-  readonly #isOnCpu: boolean
-  readonly #counters: MutableCounters
-  readonly #cache = new EmbeddingsCache(CACHED_BYTES)
-  readonly #encodings: Encodings<Sequence>
   #wasLast = false
 
-  constructor({ projector, reader, counters, isOnCpu, now }: MediaStepsParts) {
-    this.#isWhole = projector.isWhole
-    this.#isOnCpu = isOnCpu
-    this.#counters = counters
-    this.#encodings = new Encodings({ projector, reader, cache: this.#cache, counters, now })
+  constructor(encodings: MediaEncodings, isWhole: boolean) {
+    this.#encodings = encodings
+    this.#isWhole = isWhole
   }
 
-  /** Is something being encoded? */
-  get encoding(): boolean {
-    return this.#encodings.busy
-  }
-
-  /** Is something being encoded, on the CPU? */
-  get usesCpu(): boolean {
-    return this.#isOnCpu && this.encoding
-  }
-
-  /** Resolves when something is encoded. */
-  get encoded(): Promise<void> {
-    return this.#encodings.settled
-  }
-
-  /** Call when requests have ended. */
-  sweep(): void {
-    this.#encodings.sweep()
-  }
-
-  /** Asks for what the running sequences will show next, while their steps go on. */
-  prepare(requests: OpenRequests): void {
-    for (const delivery of this.#encodings.take()) {
-      const { viewer } = delivery
-      if (viewer.finished) continue
-      if ("error" in delivery) requests.fail(viewer, delivery.error)
-      else viewer.encoded = delivery.encoded
-    }
-    this.#encodings.sweep()
-    for (const sequence of requests.running) {
-      const next = sequence.nextMedia
-      if (next === undefined) sequence.encoded = undefined
-      else if (sequence.encoded?.has(next.digest) !== true) this.#find(next.digest, sequence, requests)
-    }
-  }
-
-  #find(digest: string, sequence: Sequence, requests: OpenRequests): void {
-    const unit = this.#cache.get(digest)
-    if (unit !== undefined) {
-      this.#counters.mediaCached++
-      sequence.encoded = new Map([[digest, unit]])
-      return
-    }
-    sequence.encoded = undefined
-    const media = sequence.request.prepared.shown?.get(digest)
-    if (media === undefined) throw new RangeError("a prompt shows what its request does not have")
-    this.#encodings.want(media, sequence, () => requests.running.some(({ generating }) => generating))
+  get encodings(): MediaEncodings {
+    return this.#encodings
   }
 
   /**
-   * The next step, if one can be computed: not twice in succession where others have something to compute as well, so
-   * call it again with `isAlone` when there is nothing else. `most`: the most embeddings that need not be computed at
-   * once.
+   * The first sequence that can go on with a picture or sound. What others will need is encoded meanwhile.
    */
-  next(running: readonly Sequence[], most: number, isAlone = false): MediaStep | undefined {
-    const isTurn = isAlone || !this.#wasLast
-    this.#wasLast = false
-    if (!isTurn) return undefined
-    const suspect = running.findLast((sequence) => sequence.suspect)
-    const chosen = (suspect === undefined ? running : [suspect]).find(isReady)
-    if (chosen === undefined) return undefined
-    this.#wasLast = true
-    return stepOf(chosen, this.#isWhole, Math.min(most, MICRO_BATCH_TOKENS))
+  next(sequences: readonly Sequence[]): MediaTurn | undefined {
+    let turn: MediaTurn | undefined
+    for (const sequence of sequences) {
+      if (sequence.media.length === 0 || sequence.slot === undefined) continue
+      const { slot, media, nextMedia } = sequence
+      const placed = nextMedia ?? mediaAfter(media, slot.length)
+      if (placed === undefined) continue
+      const unit = this.#encodings.find(sequence.request, placed)
+      if (unit === undefined || nextMedia === undefined) continue
+      turn ??= { sequence, unit, done: slot.length - placed.start, cells: placed.cells }
+    }
+    return turn
   }
-}
 
-/** Is a sequence's next cell one of media that are encoded? */
-function isReady({ slot, nextMedia, encoded }: Sequence): boolean {
-  if (slot === undefined || nextMedia === undefined || nextMedia.start > slot.length) return false
-  return encoded?.has(nextMedia.digest) === true
-}
+  /** Is it the turn of media? Tokens and media take turns where both wait. */
+  get isFirst(): boolean {
+    return !this.#wasLast
+  }
 
-function stepOf(sequence: Sequence, isWhole: boolean, most: number): MediaStep | undefined {
-  const { slot, nextMedia, encoded, media } = sequence
-  const unit = nextMedia && encoded?.get(nextMedia.digest)
-  if (slot === undefined || nextMedia === undefined || unit === undefined) return undefined
-  const first = slot.length - nextMedia.start
-  const left = nextMedia.cells - first
-  const count = isWhole ? left : Math.min(left, most)
-  const cell = slot.length + count - 1
-  const isLast = cell === sequence.tokens.length - 1
-  return {
-    work: [{ sequence, tokens: count, outputs: isLast ? 1 : 0 }],
-    decodeCount: 0,
-    draftTokens: 0,
-    promptTokens: count,
-    rows: isLast ? [{ sequence, cell, index: count - 1 }] : [],
-    slice: {
+  /** Call after each step. */
+  computed(wasMedia: boolean): void {
+    this.#wasLast = wasMedia
+  }
+
+  /**
+   * Computes the next cells of a unit: all of them, or as many as a step may have.
+   * @throws NativeLibraryError for a unit that the context cannot compute at once
+   */
+  compute({ context }: Runtime, { sequence, unit, done, cells }: MediaTurn, most: number): MediaStep {
+    const { slot, tokens, media } = sequence
+    const length = slot?.length ?? 0
+    const count = this.#isWhole ? cells - done : Math.min(cells - done, most)
+    const end = length + count
+    const output = end === tokens.length
+    const result = context.decodeEmbeddings({
       embeddings: unit.embeddings,
-      positions: unit.positions(positionOf(media, nextMedia.start)),
-      first,
+      positions: unit.positions(positionOf(media, length - done)),
+      first: done,
       count,
-      sequence: slot.id,
-      isWhole,
-      output: isLast,
-    },
+      sequence: slot?.id ?? 0,
+      isWhole: this.#isWhole,
+      output,
+    })
+    return {
+      plan: {
+        work: [{ sequence, tokens: count, outputs: output ? 1 : 0 }],
+        decodeCount: 0,
+        draftTokens: 0,
+        promptTokens: count,
+      },
+      result,
+      rows: output ? [{ sequence, cell: end - 1, index: count - 1 }] : [],
+    }
   }
 }

@@ -18,9 +18,6 @@ export function noCounters(): MutableCounters {
     draftTokensAccepted: 0,
     adapterSwitches: 0,
     adapterLoads: 0,
-    mediaEncoded: 0,
-    mediaCached: 0,
-    mediaEncodeMs: 0,
   }
 }
 

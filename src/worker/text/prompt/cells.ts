@@ -12,9 +12,7 @@ export interface MediaUnit {
 export type PromptUnit = Int32Array | MediaUnit
 
 /** Where a media unit is in a prompt. */
-export interface PlacedMedia extends Pick<MediaUnit, "cells" | "positions"> {
-  /** The unit's, in hexadecimal. */
-  readonly digest: string
+export interface PlacedMedia extends MediaUnit {
   /** The index of its first cell. */
   readonly start: number
 }
@@ -41,8 +39,7 @@ export function layOutCells(units: readonly PromptUnit[]): PromptCells {
     if (unit instanceof Int32Array) tokens.set(unit, at)
     else {
       for (let cell = 0; cell < unit.cells; cell++) tokens[at + cell] = keyOf(unit, cell)
-      const { cells, positions, digest } = unit
-      media.push({ start: at, cells, positions, digest: digest.toHex() })
+      media.push({ start: at, ...unit })
     }
     at += cellsOf(unit)
   }
@@ -75,9 +72,14 @@ export function positionOf(media: readonly PlacedMedia[], cell: number): number 
   return position
 }
 
-/** Is a cell, or the end before it, within media that are computed together? */
-export function isWithinMedia(media: readonly PlacedMedia[], cell: number): boolean {
-  return media.some(({ start, cells }) => cell > start && cell < start + cells)
+/** The media unit that a cell belongs to. */
+export function mediaAt(media: readonly PlacedMedia[], cell: number): PlacedMedia | undefined {
+  return media.find(({ start, cells }) => start <= cell && cell < start + cells)
+}
+
+/** The first media unit that begins after a cell. */
+export function mediaAfter(media: readonly PlacedMedia[], cell: number): PlacedMedia | undefined {
+  return media.find(({ start }) => start > cell)
 }
 
 /** Number of cells that two prompts have in common at their start; media count as a whole. */

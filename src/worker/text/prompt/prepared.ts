@@ -131,6 +131,6 @@ export interface PreparedRequest extends PromptCells {
   readonly adapters?: readonly AppliedAdapter[]
   readonly constraint?: PreparedConstraint
   readonly answer?: PreparedAnswer
-  /** The pictures and sounds that its media cells show, by the digests of their units; absent: none. */
-  readonly shown?: ReadonlyMap<string, MeasuredMedia>
+  /** The pictures and sounds that its media cells show, in the request's order; absent: none. */
+  readonly shown?: readonly MeasuredMedia[]
 }
