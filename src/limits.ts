@@ -299,9 +299,21 @@ export const PRODUCTS = {
    * arrive as one event: 150 ms to receive and serialise, and as long again in the worker.
    */
   echoedLogprobs: 131_072,
+  /** Tokens × numbers in the vector of each, at 20 bytes in the answer: 80 MB. */
+  tokenVectorNumbers: 4 * MIB,
   /** Log probabilities of an answer that is collected before it is sent, at 150 bytes each: 300 MB. */
   collectedLogprobs: 2_000_000,
 }
+
+/**
+ * How far the text that a client expects is looked at: it is tokenized and searched before the answer begins, which
+ * takes 50 ms for so many tokens. It is merely a hint: what is beyond is not used.
+ */
+export const PREDICTION = {
+  tokens: 32_768,
+  /** Hardly any text has longer tokens on average. */
+  tokenCharacters: 5,
+} as const
 
 // ----------------------------------------------------------------------------------------------- responses
 
@@ -419,6 +431,10 @@ export const CONVERT = {
   tokens: MIB,
   /** Layers, heads and experts. */
   parts: 16_384,
+  /** The text for an importance matrix. Days of computing, mostly. */
+  importanceBytes: 64 * MIB,
+  /** Tokens of such a text that are evaluated together. */
+  importanceChunk: { min: 32, max: 32_768 },
 }
 
 /** tokenizer.json: a key for each token, and three values for each merge. */

@@ -29,6 +29,8 @@ function levelOf({
   const { log } = policyOf(path)
   if (isGood && (method === "OPTIONS" || log !== "normal")) return "debug"
   if (outcome === 503 && log === "probe") return "debug"
+  // Leaving is how a client ends a stream that has no end.
+  if (outcome === 499 && log === "quiet") return "debug"
   // A busy or stopping server answers with 503: nothing is broken.
   if (outcome === 503) return "warn"
   return outcome >= 500 ? "error" : "info"

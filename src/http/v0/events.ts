@@ -16,8 +16,9 @@ import {
   toRequestBodies,
   toTotalsBody,
 } from "./bodies/activity"
-import { type HealthBody, toHealthBody } from "./bodies/health"
-import { type MemoriesBody, toMemoriesBody } from "./bodies/memory"
+import { toHealthBody } from "./bodies/health"
+import { toMemoriesBody } from "./bodies/memory"
+import type { StateBody } from "./bodies/state"
 import type { Pulls } from "./pulls"
 
 export interface EventContext {
@@ -30,9 +31,6 @@ export interface EventContext {
   /** Aborted when the server is told to stop: the streams end. */
   readonly closing: AbortSignal
 }
-
-/** The event `state`: what GET /v0/health and /v0/ps have. */
-export type StateBody = HealthBody & { readonly memory: MemoriesBody }
 
 /** How often the server's state is looked at while anybody watches. */
 const LOOK_MS = 1000

@@ -12,7 +12,7 @@ import { Fields } from "../read/fields"
 import { readModel } from "../read/options"
 import { reportProgress } from "../render/progress"
 import { toRequestBodies } from "./bodies/activity"
-import { createFromText } from "./create"
+import { createFromText, faultsOfText } from "./create"
 import type { Pulls } from "./pulls"
 
 export interface ManagementContext {
@@ -64,8 +64,9 @@ export function managementRoutes({ inProgress, pulls, library, owner }: Manageme
         const text = fields.text("modelfile", { maxLength: MODEL_TEXTS.modelfileBytes })
         if (name === undefined || name === "") throw new InvalidRequest("model is required", "model")
         if (text === undefined) throw new InvalidRequest("modelfile is required", "modelfile")
+        if (fields.boolean("check") ?? false)
+          return Response.json({ model: name, faults: faultsOfText(text) })
         const creation = createFromText(parseModelName(name), text, libraryOf(library))
-        if (fields.boolean("check") ?? false) return Response.json({ model: name, valid: true })
         mayBeSilent(request, server)
         const isStream = fields.boolean("stream") ?? false
         return await reportProgress(request, { isStream, run: creation, fail: errorLine })

@@ -8,12 +8,18 @@ export class ApiError extends Error {
   readonly status: number
   readonly param: string | undefined
   readonly retryAfterSeconds: number | undefined
+  /** What else the body of the error has. */
+  readonly details: Readonly<Record<string, unknown>>
 
   constructor(
     code: string,
     status: number,
     message: string,
-    options: { readonly param?: string | undefined; readonly retryAfterSeconds?: number | undefined } = {},
+    options: {
+      readonly param?: string | undefined
+      readonly retryAfterSeconds?: number | undefined
+      readonly details?: Readonly<Record<string, unknown>>
+    } = {},
   ) {
     super(message)
     this.name = "ApiError"
@@ -21,6 +27,7 @@ export class ApiError extends Error {
     this.status = status
     this.param = options.param
     this.retryAfterSeconds = options.retryAfterSeconds
+    this.details = options.details ?? {}
   }
 }
 
@@ -43,6 +50,7 @@ export function errorIn(body: unknown, status: number, retryAfterSeconds?: numbe
   return new ApiError(text("code") ?? text("type") ?? "unknown", status, message, {
     param: text("param"),
     retryAfterSeconds,
+    details: record,
   })
 }
 

@@ -1,8 +1,8 @@
 import { type DBSchema, type IDBPDatabase, openDB } from "idb"
-import type { Conversation, Message } from "./types"
+import type { StoredConversation, Message } from "./types"
 
 interface Schema extends DBSchema {
-  conversations: { key: string; value: Conversation }
+  conversations: { key: string; value: StoredConversation }
   messages: { key: string; value: Message; indexes: { conversation: string } }
 }
 
@@ -21,7 +21,7 @@ function database(): Promise<IDBPDatabase<Schema>> {
   return opened
 }
 
-export async function loadConversations(): Promise<readonly Conversation[]> {
+export async function loadConversations(): Promise<readonly StoredConversation[]> {
   return await (await database()).getAll("conversations")
 }
 
@@ -44,7 +44,7 @@ export async function eachMessage(each: (message: Message) => void): Promise<voi
 
 /** Stores conversations and messages together, or none of them. */
 export async function save(
-  conversations: readonly Conversation[],
+  conversations: readonly StoredConversation[],
   messages: readonly Message[],
 ): Promise<void> {
   const transaction = (await database()).transaction(["conversations", "messages"], "readwrite")

@@ -1,9 +1,9 @@
 import { computed, signal } from "@preact/signals"
 import { toastError } from "../ui/toasts"
 import { eachMessage, loadConversations, removeConversations, save } from "./database"
-import type { Conversation, Message } from "./types"
+import type { StoredConversation, Message } from "./types"
 
-const all = signal<ReadonlyMap<string, Conversation>>(new Map())
+const all = signal<ReadonlyMap<string, StoredConversation>>(new Map())
 
 /** Whether the stored conversations have been read. */
 export const isLibraryReady = signal(false)
@@ -14,7 +14,7 @@ export const searchText = signal("")
 const texts = signal<ReadonlyMap<string, string> | undefined>(undefined)
 
 /** The newest first; those that have the searched text in their title or messages. */
-export const listed = computed<readonly Conversation[]>(() => {
+export const listed = computed<readonly StoredConversation[]>(() => {
   const wanted = searchText.value.trim().toLowerCase()
   const found = [...all.value.values()].filter(
     ({ id, title }) =>
@@ -27,7 +27,7 @@ export const listed = computed<readonly Conversation[]>(() => {
 
 export const conversationCount = computed(() => all.value.size)
 
-export function conversationOf(id: string): Conversation | undefined {
+export function conversationOf(id: string): StoredConversation | undefined {
   return all.value.get(id)
 }
 
@@ -41,7 +41,7 @@ export async function loadLibrary(): Promise<void> {
 }
 
 /** Shows a conversation as it is now, and stores it with the messages that changed. */
-export function keep(conversation: Conversation, messages: readonly Message[]): void {
+export function keep(conversation: StoredConversation, messages: readonly Message[]): void {
   all.value = new Map(all.value).set(conversation.id, conversation)
   const known = texts.peek()
   if (known !== undefined && messages.length > 0) {
@@ -65,7 +65,7 @@ export async function forget(ids: readonly string[]): Promise<void> {
 
 /** Adds conversations from a file. */
 export async function take(
-  conversations: readonly Conversation[],
+  conversations: readonly StoredConversation[],
   messages: readonly Message[],
 ): Promise<void> {
   await save(conversations, messages)
@@ -73,7 +73,7 @@ export async function take(
   await loadLibrary()
 }
 
-export function allConversations(): readonly Conversation[] {
+export function allConversations(): readonly StoredConversation[] {
   return [...all.peek().values()]
 }
 

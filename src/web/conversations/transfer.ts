@@ -1,16 +1,16 @@
 import { uniqueId } from "../lib/unique-id"
 import { type MessageMap, pathTo } from "./tree"
-import type { Conversation, Message } from "./types"
+import type { StoredConversation, Message } from "./types"
 
 /** What a file of conversations says that it is. */
 const FORMAT = "xllm-conversations-1"
 
-export function toExport(conversations: readonly Conversation[], messages: readonly Message[]): string {
+export function toExport(conversations: readonly StoredConversation[], messages: readonly Message[]): string {
   return JSON.stringify({ format: FORMAT, conversations, messages }, null, 1)
 }
 
 /** The branch that one sees, as a text. */
-export function toMarkdown(conversation: Conversation, messages: MessageMap): string {
+export function toMarkdown(conversation: StoredConversation, messages: MessageMap): string {
   const parts = pathTo(messages, conversation.leaf).flatMap((message) => {
     if (message.role === "tool") return [`**Tool result**\n\n\`\`\`\n${message.text}\n\`\`\``]
     const name = message.role === "user" ? "User" : (message.answer?.model ?? "Assistant")
@@ -28,7 +28,7 @@ export class NotAnExport extends Error {}
  * @throws NotAnExport
  */
 export function fromExport(text: string): {
-  readonly conversations: readonly Conversation[]
+  readonly conversations: readonly StoredConversation[]
   readonly messages: readonly Message[]
 } {
   const value = parsed(text)
@@ -47,7 +47,10 @@ export function fromExport(text: string): {
   return { conversations, messages }
 }
 
-function readConversation(value: Record<string, unknown>, renewed: (id: string) => string): Conversation {
+function readConversation(
+  value: Record<string, unknown>,
+  renewed: (id: string) => string,
+): StoredConversation {
   const settings = isRecord(value["settings"]) ? value["settings"] : {}
   const leaf = value["leaf"]
   return {
@@ -56,9 +59,9 @@ function readConversation(value: Record<string, unknown>, renewed: (id: string) 
     createdAt: numberIn(value, "createdAt"),
     updatedAt: numberIn(value, "updatedAt"),
     settings: {
-      ...(settings as Partial<Conversation["settings"]>),
+      ...(settings as Partial<StoredConversation["settings"]>),
       parameters: isRecord(settings["parameters"])
-        ? (settings["parameters"] as Conversation["settings"]["parameters"])
+        ? (settings["parameters"] as StoredConversation["settings"]["parameters"])
         : {},
     },
     leaf: typeof leaf === "string" ? renewed(leaf) : undefined,

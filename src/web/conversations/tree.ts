@@ -17,11 +17,17 @@ export function pathTo(messages: MessageMap, leaf: string | undefined): readonly
   return path.reverse()
 }
 
-/** The versions of a message, itself included, oldest first. */
-export function versionsOf(messages: MessageMap, message: Message): readonly Message[] {
-  return childrenOf(messages, message.parent)
+/** The results of an answer's calls, by their ids: they follow it directly. Other answers may have calls with these ids. */
+export function resultsAfter(path: readonly Message[], answer: Message): ReadonlyMap<string, string> {
+  const results = new Map<string, string>()
+  for (let at = path.indexOf(answer) + 1; path[at]?.role === "tool"; at++) {
+    const { toolCallId = "", text = "" } = path[at] ?? {}
+    results.set(toolCallId, text)
+  }
+  return results
 }
 
+/** The messages that follow one directly, oldest first: versions of each other. */
 export function childrenOf(messages: MessageMap, parent: string | undefined): readonly Message[] {
   return [...messages.values()]
     .filter((each) => each.parent === parent)

@@ -4,7 +4,7 @@ import type { ChatLogprobs } from "../../http/openai/logprobs"
 import type { ToolCall } from "../../domain/chat"
 
 /** A conversation in the list. Its messages are stored beside it. */
-export interface Conversation {
+export interface StoredConversation {
   readonly id: string
   /** Empty: it has none yet. */
   readonly title: string

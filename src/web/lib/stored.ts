@@ -11,8 +11,14 @@ export function stored<T>(
   area: () => Storage = () => localStorage,
 ): Signal<T> {
   const key = `xllm.${name}`
-  const value = signal(read(key, initial, isValid, area))
-  effect(() => write(key, value.value, area))
+  const before = read(key, initial, isValid, area)
+  const value = signal(before)
+  let isChanged = false
+  effect(() => {
+    // What was never changed is not stored: then a new default holds for everyone.
+    isChanged ||= value.value !== before
+    if (isChanged) write(key, value.value, area)
+  })
   return value
 }
 

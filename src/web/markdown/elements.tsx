@@ -14,7 +14,7 @@ interface Frame {
 }
 
 /** Elements for a flat run of tokens. Nothing in a text becomes HTML; what has no element is text. */
-export function elementsOf(tokens: readonly Token[]): ComponentChildren {
+export function markdownElements(tokens: readonly Token[]): ComponentChildren {
   if (cellsIn(tokens) > MOST_CELLS) return <pre class="plain">{visible(plainText(tokens))}</pre>
   const root: Frame = { children: [], make: (children) => children }
   const stack = [root]
@@ -33,9 +33,7 @@ export function elementsOf(tokens: readonly Token[]): ComponentChildren {
   return root.children
 }
 
-const PLAIN_TAGS = new Set(
-  "strong em s h1 h2 h3 h4 h5 h6 ul ol li blockquote thead tbody tr th td".split(" "),
-)
+const PLAIN_TAGS = new Set("strong em s ul ol li blockquote thead tbody tr th td".split(" "))
 
 function opened(token: Token, children: ComponentChildren[]): ComponentChildren {
   switch (token.type) {
@@ -52,8 +50,8 @@ function opened(token: Token, children: ComponentChildren[]): ComponentChildren 
     case "ordered_list_open":
       return <ol start={Number(token.attrGet("start") ?? 1)}>{children}</ol>
     case "heading_open":
-      // The page has the first two levels itself.
-      return h(`h${Math.min(6, Number(token.tag.slice(1)) + 2)}`, { "data-level": token.tag }, children)
+      // Below the page's title and the message's. A text may begin at any level, so they differ in looks only.
+      return <h3 class={`level-${token.tag.slice(1)}`}>{children}</h3>
     case "th_open":
     case "td_open": {
       const align = /text-align:(\w+)/.exec(String(token.attrGet("style") ?? ""))?.[1]
@@ -67,7 +65,7 @@ function opened(token: Token, children: ComponentChildren[]): ComponentChildren 
 function leaf(token: Token): ComponentChildren {
   switch (token.type) {
     case "inline":
-      return elementsOf(token.children ?? [])
+      return markdownElements(token.children ?? [])
     case "softbreak":
       return "\n"
     case "hardbreak":

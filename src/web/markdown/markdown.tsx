@@ -2,7 +2,7 @@ import { Component } from "preact"
 import { useMemo } from "preact/hooks"
 import { blocksOf, type MarkdownBlock } from "./blocks"
 import { CodeBlock } from "./code-block"
-import { elementsOf } from "./elements"
+import { markdownElements } from "./elements"
 
 /** Closed blocks are grouped, so that a long text is compared by groups while it grows. */
 const GROUP = 64
@@ -62,7 +62,7 @@ class Block extends Component<BlockProps> {
   }
 
   override render({ block: { content } }: BlockProps) {
-    if (content.type === "tokens") return <>{elementsOf(content.tokens)}</>
+    if (content.type === "tokens") return <>{markdownElements(content.tokens)}</>
     return <CodeBlock language={content.language} code={content.code} isOpen={content.isOpen} />
   }
 }

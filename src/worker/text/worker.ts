@@ -26,7 +26,10 @@ import { MemoryRequests } from "./growth/memory-requests"
 import { StepOutbox } from "./output/step-outbox"
 import { conversationTooLarge } from "./growth/pool-bytes"
 import { ContextLost, PoolGrowth } from "./growth/pool-growth"
+import { MediaEncodings } from "./media/media-encodings"
 import { MediaPrompts, type Senses } from "./media/media-prompts"
+import { MediaSteps } from "./media/media-steps"
+import type { Projector } from "./media/projector"
 import type { PreparedRequest } from "./prompt/prepared"
 import type { Preparation, PromptClient } from "./prompt/prompt-client"
 import { RunningRequest } from "./request"
@@ -169,6 +172,7 @@ export class TextWorker {
     this.#loop = new TextLoop({
       ...loaded,
       runtime,
+      media: senses && loaded.projector && this.#mediaSteps(loaded.projector, senses),
       speculation,
       adapters,
       outbox: this.#outbox,
@@ -186,6 +190,11 @@ export class TextWorker {
       now,
     })
     this.#idleTimer.start()
+  }
+
+  #mediaSteps(projector: Projector, { reader }: Senses): MediaSteps {
+    const encodings = new MediaEncodings({ projector, reader, isBusy: () => this.#loop.streams > 0 })
+    return new MediaSteps(encodings, projector.isWhole)
   }
 
   handle(message: Exclude<ToTextWorker, { type: "load" | "stop" }>): void {

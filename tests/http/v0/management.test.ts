@@ -80,12 +80,14 @@ describe("a model from the text of a Modelfile", () => {
     const modelfile = "FROM tiny\nSYSTEM Be brief.\n"
     expect(await jsonOf(post("/v0/create", { model: "new", modelfile, check: true }))).toEqual({
       model: "new",
-      valid: true,
+      faults: [],
     })
     expect(await jsonOf(post("/v0/create", { model: "new", modelfile }))).toEqual({ status: "success" })
     expect((await files.store.describe("new")).defaults?.system).toBe("Be brief.")
     const wrong = "FROM tiny\nADAPTER ./x.gguf\nNONSENSE 1\nFROM /etc/passwd\n"
-    const error = await errorOf(post("/v0/create", { model: "new", modelfile: wrong, check: true }))
+    const checked = await jsonOf(post("/v0/create", { model: "new", modelfile: wrong, check: true }))
+    expect((checked["faults"] as Json[]).map(({ line }) => line)).toEqual([2, 3, 4])
+    const error = await errorOf(post("/v0/create", { model: "new", modelfile: wrong }))
     expect(error).toMatchObject({ status: 400, code: "invalid_modelfile" })
     expect((error["faults"] as Json[]).map(({ line }) => line)).toEqual([2, 3, 4])
   })

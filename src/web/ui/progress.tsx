@@ -1,0 +1,17 @@
+interface ProgressProps {
+  readonly label: string
+  /** From 0 to 1; undefined: unknown. */
+  readonly share: number | undefined
+}
+
+/** A bar that fills. */
+export function Progress({ label, share }: ProgressProps) {
+  return (
+    <progress
+      class="progress wide"
+      aria-label={label}
+      max={1}
+      {...(share !== undefined && { value: Math.min(1, Math.max(0, share)) })}
+    />
+  )
+}
