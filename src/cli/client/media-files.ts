@@ -18,7 +18,7 @@ export function mediaFile(given: string, type?: MediaPart["type"]): MediaPart {
 }
 
 /** A prompt, and the files that it named. */
-export interface PromptWithFiles {
+interface PromptWithFiles {
   readonly text: string
   readonly media: readonly MediaPart[]
   /** As they were written. */
@@ -57,7 +57,7 @@ export function mayNameFiles(prompt: string): boolean {
   return takeFiles(prompt, { sees: true, hears: true }).media.length > 0
 }
 
-export interface Senses {
+interface Senses {
   readonly sees: boolean
   readonly hears: boolean
 }
