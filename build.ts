@@ -11,17 +11,20 @@ import { releaseIn } from "./src/native/llama-version"
 const ROOT = import.meta.dir
 const flavours = Object.keys(FLAVOURS) as Flavour[] // the table's own keys
 
-const USAGE = `Usage: bun run build [--flavour ${flavours.join("|")}] [--outfile FILE] [--entry FILE]
+const USAGE = `Usage: bun run build [--flavour ${flavours.join("|")}] [--outfile FILE] [--entry FILE] [--release]
 
 core     text only, on CPUs and through Vulkan; no part under the GPL
 cpu      text, speech and images, on CPUs only
 default  text, speech and images, and Vulkan on linux-x64
-cuda     the default and CUDA, on linux-x64 (fetches its package, 180 MB; untested)`
+cuda     the default and CUDA, on linux-x64 (fetches its package, 180 MB; untested)
+
+A C++ compiler ($CXX, c++, g++, clang++ or zig) makes the library with which models see. Without one the build goes on
+without it; with --release it fails.`
 
 /** Builds the executable; readers of `outfile` see the old or the new one, never a partial file. */
-async function build({ flavour, outfile, entry }: { flavour: Flavour; outfile: string; entry: string }) {
+async function build({ flavour, outfile, entry, release }: ReturnType<typeof parseOptions>) {
   const hash = await sourceHash(ROOT)
-  const { base, components } = await packComponents(flavour, ROOT)
+  const { base, components } = await packComponents(flavour, ROOT, release)
   const temporary = `${outfile}.${process.pid}.tmp`
   await mkdir(dirname(outfile), { recursive: true })
   try {
@@ -49,6 +52,7 @@ async function bundle(options: {
     entrypoints: [
       options.entry,
       join(ROOT, "src/worker/text/prompt/prompt-thread.ts"),
+      join(ROOT, "src/worker/text/media/encoder-thread.ts"),
       join(ROOT, "src/worker/embedding/token-thread.ts"),
       join(ROOT, "src/worker/cpu-lease-thread.ts"),
       join(ROOT, "src/convert/tokenizer/hash-thread.ts"),
@@ -131,6 +135,7 @@ function parseOptions() {
       flavour: { type: "string", default: "default" },
       outfile: { type: "string", default: join(ROOT, "dist/xllm") },
       entry: { type: "string", default: join(ROOT, "src/index.ts") },
+      release: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   })
@@ -139,7 +144,8 @@ function parseOptions() {
     console.log(USAGE)
     process.exit(values.help ? 0 : 1)
   }
-  return { flavour, outfile: resolve(values.outfile), entry: resolve(values.entry) }
+  const { release } = values
+  return { flavour, outfile: resolve(values.outfile), entry: resolve(values.entry), release }
 }
 
 const options = parseOptions()

@@ -12,6 +12,7 @@ import {
 } from "../src/native/packages"
 import { chooseSpeechLibraries, speechPackage, speechPackageFolder } from "../src/native/speech-files"
 import { imageComponents } from "./image-engine"
+import { buildMtmd, NoCompiler } from "./mtmd"
 import { packComponent, type PackSource } from "./pack"
 import { installPackage } from "./packages"
 
@@ -38,8 +39,11 @@ const SPEECH_RELEASE = "sherpa-onnx-linux-x64"
 
 type Wanted = readonly [Component["name"], readonly PackSource[]]
 
-/** Packs a flavour's components for this platform, and returns the folder of llama.cpp's base libraries too. */
-export async function packComponents(flavour: Flavour, root: string) {
+/**
+ * Packs a flavour's components for this platform, and returns the folder of llama.cpp's base libraries too.
+ * @param isRelease whether to fail rather than to go on without a component that cannot be made here
+ */
+export async function packComponents(flavour: Flavour, root: string, isRelease: boolean) {
   const contents: Contents = FLAVOURS[flavour]
   const packages = packagesFor(process.platform, process.arch)
   if (!packages) throw new Error(`llama.cpp has no package for ${process.platform} on ${process.arch}`)
@@ -47,6 +51,7 @@ export async function packComponents(flavour: Flavour, root: string) {
   const wanted: Wanted[] = [
     ["llama", baseLibraries(base)],
     ["shim", [join(root, "src/llama/shim.c")]],
+    ...(await vision(root, isRelease)),
     ...(await gpuBackends(contents, packages, base, root)),
     ...(contents.media ? [...(await speech(root)), ...(await imageComponents(contents.vulkan, root))] : []),
   ]
@@ -69,6 +74,17 @@ async function gpuBackends(
     wanted.push(["cuda", [backend(await llamaFolder(packages.cuda, root), CUDA_LIBRARY, base)]])
   }
   return wanted
+}
+
+/** What models see and hear with. */
+async function vision(root: string, isRelease: boolean): Promise<Wanted[]> {
+  try {
+    return [["mtmd", [await buildMtmd(root)]]]
+  } catch (error) {
+    if (isRelease || !(error instanceof NoCompiler)) throw error
+    console.warn(`models will not see: ${error.message}; then build again`)
+    return []
+  }
 }
 
 /** The speech engine and espeak-ng's data; empty if the platform has no speech. */

@@ -1,7 +1,7 @@
 /**
- * Fetches the source of llama.cpp that the pinned libraries were built from, once, into .cache/llama-source-RELEASE: its git
- * repository, and the sample chat templates that tests read. It is part of the package node-llama-cpp, whose tarball
- * is fetched alone: nothing is installed. Usage: bun scripts/llama-source.ts
+ * The source of llama.cpp that the pinned libraries were built from. It is part of the package node-llama-cpp, whose
+ * tarball is fetched alone, once: nothing is installed. Usage: bun scripts/llama-source.ts fetches it, with the sample
+ * chat templates that tests read.
  */
 import { $ } from "bun"
 import { existsSync } from "node:fs"
@@ -10,7 +10,8 @@ import { join } from "node:path"
 import { optionalDependencies } from "../package.json"
 
 /** The tarball's checksum; the release is the one that package.json pins for the libraries. */
-const SHA512 = "bltIipuWmc123H7tMIgDGKSsSrhmhlQYeVUC48XTjVW7XGJJiJJyCdlTMzQ/LiWoPkGDpcL4FviDpgw7qfTiDw=="
+export const SOURCE_SHA512 =
+  "bltIipuWmc123H7tMIgDGKSsSrhmhlQYeVUC48XTjVW7XGJJiJJyCdlTMzQ/LiWoPkGDpcL4FviDpgw7qfTiDw=="
 /** In the tarball: a shallow clone as a git bundle. */
 const BUNDLE = "package/llama/gitRelease.bundle"
 const TEMPLATES = "models/templates"
@@ -18,12 +19,19 @@ const TEMPLATES = "models/templates"
 const release = optionalDependencies["@node-llama-cpp/linux-x64"]
 const specifier = `node-llama-cpp@${release}`
 const cache = join(import.meta.dir, "../.cache")
-const target = join(cache, `llama-source-${release}`)
 
-if (existsSync(join(target, TEMPLATES))) console.log(`llama.cpp's source is there already: ${target}`)
-else await fetchSource()
+if (import.meta.main) console.log(`llama.cpp's source: ${await llamaSource([TEMPLATES])}`)
 
-async function fetchSource(): Promise<void> {
+/** The folder of the git repository, in which these paths are checked out. */
+export async function llamaSource(paths: readonly string[]): Promise<string> {
+  const target = join(cache, `llama-source-${release}`)
+  if (!existsSync(join(target, ".git"))) await fetchSource(target)
+  if (!paths.every((path) => existsSync(join(target, path))))
+    await $`git checkout --quiet HEAD -- ${paths}`.cwd(target)
+  return target
+}
+
+async function fetchSource(target: string): Promise<void> {
   await mkdir(cache, { recursive: true })
   const work = await mkdtemp(join(cache, "llama-source.partial-"))
   try {
@@ -32,10 +40,8 @@ async function fetchSource(): Promise<void> {
     await $`tar -xzf ${tarball} -C ${work} ${BUNDLE}`
     const source = join(work, "source")
     await $`git clone --quiet --no-checkout ${join(work, BUNDLE)} ${source}`
-    await $`git checkout --quiet HEAD -- ${TEMPLATES}`.cwd(source)
     await rm(target, { recursive: true, force: true })
     await rename(source, target)
-    console.log(`llama.cpp's source: ${target}`)
   } finally {
     await rm(work, { recursive: true, force: true })
   }
@@ -43,5 +49,6 @@ async function fetchSource(): Promise<void> {
 
 async function mustMatch(tarball: string): Promise<void> {
   const hash = new Bun.CryptoHasher("sha512").update(await Bun.file(tarball).arrayBuffer()).digest("base64")
-  if (hash !== SHA512) throw new Error(`checksum mismatch: the tarball of ${specifier} has sha512-${hash}`)
+  if (hash !== SOURCE_SHA512)
+    throw new Error(`checksum mismatch: the tarball of ${specifier} has sha512-${hash}`)
 }

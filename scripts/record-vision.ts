@@ -43,19 +43,7 @@ async function record(program: string, family: string, model: string, projector:
     [
       program,
       ...["-m", model, "--mmproj", projector, "--port", `${PORT}`, "-c", "4096", "-np", "1", "-t", "2"],
-      ...[
-        "-ctk",
-        "f32",
-        "-ctv",
-        "f32",
-        "-fa",
-        "off",
-        "-fit",
-        "off",
-        "--no-warmup",
-        "--image-max-tokens",
-        "1024",
-      ],
+      ...["-ctk", "f32", "-ctv", "f32", "-fa", "off", "-fit", "off", "--no-warmup"],
     ],
     { env: { ...process.env, LLAMA_MEDIA_MARKER: MARKER }, stdout: "ignore", stderr: Bun.file(log) },
   )

@@ -4,7 +4,8 @@ import { join } from "node:path"
 const INPUTS = [
   "src/**/*",
   "build.ts",
-  "scripts/{components,pack,page,source-hash}.ts",
+  "scripts/{components,llama-source,mtmd,pack,page,source-hash}.ts",
+  "scripts/mtmd/*",
   "package.json",
   "package-lock.json",
 ]

@@ -48,6 +48,11 @@ export const BODY_BYTES = {
    * 90 to parse.
    */
   generation: 16 * MIB,
+  /**
+   * The same with pictures and sounds in base64, which cost a tenth of other text: a body may exceed `generation` by
+   * plain characters only.
+   */
+  withMedia: 64 * MIB,
   /** {@link TEXTS.speech}, each character escaped as two `\uXXXX`, and the other fields. */
   speech: 4 * MIB,
   /** A prompt for an image, or the name of a model. */
@@ -65,6 +70,30 @@ export const EVENT_CHARACTERS = 64 * MIB
  * as a whole. Four hours, the longest recording, take 440 MiB as WAV at the rate that models listen at.
  */
 export const DEFAULT_UPLOAD_BYTES = 512 * MIB
+
+/** Pictures and sounds of one request: chats send all of their pictures again with each message. */
+export const DEFAULT_MEDIA_FILES = 64
+
+/** A picture or a sound of a request, decoded from base64 on the event loop: 10 ms. */
+export const DEFAULT_MEDIA_BYTES = 20 * MIB
+
+/** A picture from the web. */
+export const FETCHED_MEDIA = { seconds: 10, redirects: 3, url: { maxLength: 8192 } }
+
+/** Pictures that models look at. */
+export const PICTURES = {
+  /** 64 megapixels: 256 MB once it is decoded. */
+  sourcePixels: 64 * 1024 ** 2,
+  /** The longer side as a projector gets it; none uses more. */
+  side: 4096,
+  /** With `detail: low`, as in OpenAI's API. */
+  lowSide: 512,
+  /** Time to decode one, in seconds. */
+  seconds: 30,
+}
+
+/** Sounds that models listen to: half an hour of samples takes 115 MB. */
+export const SOUNDS = { seconds: 1800 }
 
 /**
  * Limits on the structure of JSON input. Counted before parsing, because the parser cannot be interrupted: 8 MB of
@@ -270,9 +299,21 @@ export const PRODUCTS = {
    * arrive as one event: 150 ms to receive and serialise, and as long again in the worker.
    */
   echoedLogprobs: 131_072,
+  /** Tokens × numbers in the vector of each, at 20 bytes in the answer: 80 MB. */
+  tokenVectorNumbers: 4 * MIB,
   /** Log probabilities of an answer that is collected before it is sent, at 150 bytes each: 300 MB. */
   collectedLogprobs: 2_000_000,
 }
+
+/**
+ * How far the text that a client expects is looked at: it is tokenized and searched before the answer begins, which
+ * takes 50 ms for so many tokens. It is merely a hint: what is beyond is not used.
+ */
+export const PREDICTION = {
+  tokens: 32_768,
+  /** Hardly any text has longer tokens on average. */
+  tokenCharacters: 5,
+} as const
 
 // ----------------------------------------------------------------------------------------------- responses
 
@@ -390,6 +431,10 @@ export const CONVERT = {
   tokens: MIB,
   /** Layers, heads and experts. */
   parts: 16_384,
+  /** The text for an importance matrix. Days of computing, mostly. */
+  importanceBytes: 64 * MIB,
+  /** Tokens of such a text that are evaluated together. */
+  importanceChunk: { min: 32, max: 32_768 },
 }
 
 /** tokenizer.json: a key for each token, and three values for each merge. */

@@ -115,6 +115,20 @@ const TABLE: readonly (readonly [error: XllmError, status: number, seen?: Seen])
   [new errors.StoreBusy("/models"), 503, { code: "store_busy", headers: { "retry-after": "5" } }],
   [new errors.NotFound("GET", "/x"), 404, { code: "not_found" }],
   [new errors.MethodNotAllowed("GET", "/x", ["POST", "PUT"]), 405, { headers: { allow: "POST, PUT" } }],
+  [
+    new errors.NotPerceived("tiny", "image"),
+    400,
+    {
+      code: "unsupported",
+      param: "messages",
+      message: expect.stringContaining("'tiny' does not see images"),
+    },
+  ],
+  [
+    new errors.UnreadableMedia("the image", "it is svg").at(2, 3),
+    400,
+    { message: "the image (2 of 3) cannot be read: it is svg" },
+  ],
   [new errors.ImageNotFound(), 404, { code: "image_not_found" }],
   [new errors.OriginNotAllowed("https://evil.example"), 403, { code: "origin_not_allowed" }],
   [new errors.HostNotAllowed("evil.example"), 403, { code: "host_not_allowed" }],

@@ -11,7 +11,7 @@ export interface AdapterSetting {
   readonly scale: number
 }
 
-const RULE = "GGUF files of adapters, each FILE or FILE:SCALE"
+const RULE = "GGUF files or PEFT folders of adapters, each FILE or FILE:SCALE"
 const NONE = "none"
 const { min, max } = ADAPTERS.scale
 

@@ -1,5 +1,5 @@
 import { flaglessSettings } from "./sections/flagless"
-import { mediaSettings } from "./sections/images"
+import { mediaSettings, visionSettings } from "./sections/images"
 import { kvDiskSettings } from "./sections/kv-disk"
 import { capacitySettings } from "./sections/limits"
 import { logFileSettings, logSettings } from "./sections/log"
@@ -22,6 +22,7 @@ export const allSettings = {
   ...pgpSettings,
   ...capacitySettings,
   ...mediaSettings,
+  ...visionSettings,
   ...kvDiskSettings,
   ...responseSettings,
   ...loraSettings,

@@ -19,9 +19,11 @@ export interface Setting<T> {
   readonly isSecret?: boolean
   /** A variable in addition to those of the key and the path. */
   readonly variable?: string
+  /** Its flag once more: `md` for `-md`. */
+  readonly short?: string
 }
 
-type SettingOptions = Pick<Setting<unknown>, "takesEffect" | "isSecret" | "variable">
+type SettingOptions = Pick<Setting<unknown>, "takesEffect" | "isSecret" | "variable" | "short">
 
 export function setting<T>(
   path: string,

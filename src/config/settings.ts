@@ -8,7 +8,7 @@ import type { AdapterSetting } from "./loras"
 import { findPaths } from "./paths"
 import { kvDiskSettings } from "./sections/kv-disk"
 import { flaglessSettings } from "./sections/flagless"
-import { mediaSettings } from "./sections/images"
+import { mediaSettings, visionSettings } from "./sections/images"
 import { capacitySettings } from "./sections/limits"
 import { loraSettings } from "./sections/loras"
 import { logFileSettings, logSettings } from "./sections/log"
@@ -104,6 +104,11 @@ export interface AccessSettings {
   readonly metricsPublic: boolean
   readonly logContent: boolean
   readonly uploadLimitBytes: number
+  readonly vision: {
+    readonly maxFiles: number
+    readonly maxBytes: number
+    readonly fetchesUrls: boolean
+  }
   readonly publicUrl: string | null
   readonly web: boolean
   readonly reasoningField: ReasoningField
@@ -118,6 +123,7 @@ export function accessSettings(inputs: Inputs): AccessSettings {
   const { metricsPublic } = resolveSettings(metricsSettings, inputs).values
   const { logContent } = logFileOptions(inputs)
   const { uploadLimit: uploadLimitBytes } = resolveSettings(mediaSettings, inputs).values
+  const { visionMaxFiles, visionMaxBytes, visionFetchUrls } = resolveSettings(visionSettings, inputs).values
   return {
     corsOrigins,
     allowedHosts,
@@ -126,6 +132,7 @@ export function accessSettings(inputs: Inputs): AccessSettings {
     metricsPublic,
     logContent,
     uploadLimitBytes,
+    vision: { maxFiles: visionMaxFiles, maxBytes: visionMaxBytes, fetchesUrls: visionFetchUrls },
     publicUrl,
     web,
     reasoningField,

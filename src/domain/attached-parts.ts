@@ -15,6 +15,8 @@ export interface AttachedPart {
   readonly digest?: string
   /** An adapter's strength; absent: 1. */
   readonly scale?: number
+  /** Why it cannot be used, as what follows "it"; it is not loaded then. */
+  readonly fault?: string
 }
 
 interface RoleRow {
@@ -39,8 +41,12 @@ export function isPartRole(role: string): role is PartRole {
 }
 
 /** Does a worker load it with the model? An adapter with a scale of 0 would have no effect. */
-export function isLoaded({ role, scale = 1 }: Pick<AttachedPart, "role" | "scale">): boolean {
-  return PART_ROLES[role].isLoaded && scale !== 0
+export function isLoaded({
+  role,
+  scale = 1,
+  fault,
+}: Pick<AttachedPart, "role" | "scale" | "fault">): boolean {
+  return PART_ROLES[role].isLoaded && scale !== 0 && fault === undefined
 }
 
 /** An adapter of a model, as it is applied. */

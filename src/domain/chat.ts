@@ -186,6 +186,8 @@ export interface SpeculationOptions {
   /** Of the guessed tokens that are checked at a time. */
   readonly most?: number
   readonly least?: number
+  /** A draft model's guess ends before a token that it holds to be less likely. */
+  readonly leastProbability?: number
 }
 
 /** How much a model thinks before it answers, and where that is reported. */

@@ -15,6 +15,10 @@ export function requestMedia(request: GenerationRequest): readonly MediaPart[] {
   return request.messages.flatMap(({ content }) => mediaOf(content))
 }
 
+export function hasMedia(content: Content): boolean {
+  return mediaOf(content).length > 0
+}
+
 /** The same of a message. */
 function mediaOf(content: Content): readonly MediaPart[] {
   return typeof content === "string" ? [] : content.filter((part) => part.type !== "text")

@@ -30,6 +30,8 @@ export interface EmbeddingRequest extends RequestOptions, InputLimits {
    * is then 32760; -1 for nothing. Absent: 2, the usual length.
    */
   readonly norm?: number
+  /** The caller takes a vector for each token where the model's are not pooled; otherwise it refuses. */
+  readonly takesTokens?: true
 }
 
 /** A request for scores: how well documents answer a query, as the model computes them. */
@@ -48,6 +50,8 @@ export type EmbeddingEvent =
       readonly indices: Int32Array
       /** One vector after another; of a rerank request one score each. */
       readonly values: Float32Array
+      /** Numbers in the vector of a token, where each has its own: then the values are those of one input. */
+      readonly tokenWidth?: number
     }
   | {
       readonly type: "done"

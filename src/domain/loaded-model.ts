@@ -73,6 +73,22 @@ export interface LoadedTextInfo extends CommonLoadedInfo {
   readonly templateFallback?: string
   readonly fillInTheMiddle: boolean
   readonly speculation: SpeculationInfo
+  /** Absent: it reads text only. */
+  readonly projector?: LoadedProjectorInfo
+}
+
+/** What a model sees or hears with. */
+export interface LoadedProjectorInfo {
+  readonly sees: boolean
+  readonly hears: boolean
+  /** A GPU's name, or `CPU`. */
+  readonly device: string
+  /** Why it is not computed on a GPU although one is used; absent where nothing is wrong. */
+  readonly gpuFallback?: string
+  /** Weights, and the buffers in which it encodes. */
+  readonly bytes: number
+  /** The most cells of the context that one of its runs of embeddings takes. */
+  readonly mostCells: number
 }
 
 /** Whether a model's answers are guessed ahead. */

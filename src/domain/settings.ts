@@ -27,6 +27,8 @@ export interface SettingRow {
   readonly values: SettingValues
   readonly fallback: unknown
   readonly help: string
+  /** Its flag once more, as llama.cpp abbreviates it. */
+  readonly short?: string
   /** When a new value takes effect: at once, at the model's next load, or (absent) when the server starts. */
   readonly takesEffect?: "now" | "load"
   /** Has no meaning for models of other kinds. */
@@ -252,6 +254,7 @@ export const LOAD_SETTINGS = {
   draftModel: row({
     name: "draft_model",
     flag: "modelDraft",
+    short: "md",
     values: orChosen(texts("MODEL"), "auto"),
     fallback: null,
     help: "a smaller model with the same vocabulary that guesses tokens (default: the model's own, if it has one)",
@@ -278,6 +281,27 @@ export const LOAD_SETTINGS = {
     takesEffect: "load",
     onlyText: true,
     modelfile: { name: "draft_num_min" },
+  }),
+  /** How the vectors of a text's tokens become one; `none`: they stay apart; `auto`: as the file says. */
+  pooling: row({
+    name: "pooling",
+    flag: "pooling",
+    values: words(["auto", "none", "mean", "cls", "last"]),
+    fallback: "auto",
+    help: "how embeddings are pooled; none = a vector for each token, at /embedding (default auto: as the model's file says)",
+    takesEffect: "load",
+    modelfile: { name: "pooling" },
+  }),
+  /** A draft model's guess ends before a token that it holds to be less likely than this. */
+  draftLeastProbability: row({
+    name: "draft_p_min",
+    flag: "draftPMin",
+    values: decimals({ min: 0, max: 1 }),
+    fallback: 0,
+    help: "a draft model's guess ends at a token less likely than this (default 0: goes on)",
+    takesEffect: "load",
+    onlyText: true,
+    modelfile: { name: "draft_p_min" },
   }),
   /** Of requests that have none; `null`: a new one for each. */
   seed: row({

@@ -47,6 +47,7 @@ import { MemoryReader } from "./residency/memory-reader"
 import type { Pool } from "./residency/pool"
 import { createPool } from "./residency/create-pool"
 import { ContextReader } from "./serving/context-lengths"
+import { refuseUnperceived } from "./model-senses"
 import { ModelAdapters } from "./model-adapters"
 import { ModelDirectory } from "./serving/model-directory"
 import { ModelServer } from "./serving/model-server"
@@ -168,6 +169,7 @@ export class LocalEngine implements ManagedEngine {
   async render(request: GenerationRequest, signal: AbortSignal): Promise<RenderedPrompt> {
     const { request: plain, adapter } = await this.#adapters.takeName(request)
     const model = await this.#models.find(plain)
+    await refuseUnperceived(plain, () => this.show(model.summary.name))
     return model.render(await this.#adapters.applyTo(plain, model.summary, adapter), signal)
   }
 
@@ -366,6 +368,7 @@ export class LocalEngine implements ManagedEngine {
       const { request, adapter } = await this.#adapters.takeName(stream.request)
       stream.request = request
       const model = await this.#findOrFetch(stream)
+      await refuseUnperceived(request, () => this.show(model.summary.name))
       stream.request = await this.#adapters.applyTo(request, model.summary, adapter)
       if (adapter !== undefined) stream.model = `${model.summary.name}@${adapter}`
       stream.diagnose = (error) => this.#diagnose(model.summary.name, model.withContextAdvice(error))

@@ -85,6 +85,13 @@ export class ModelCorrupt extends XllmError {
   }
 }
 
+/** What the engine knows of a failed load. */
+interface LoadFailureDetails {
+  readonly outOfMemory: boolean
+  /** The part of the model that was refused, such as `its adapter 'style.gguf'`; absent: its weights. */
+  readonly part?: string
+}
+
 /**
  * The model file could not be loaded; the message includes llama.cpp's own error. `outOfMemory` in the details: a
  * smaller load (context, layers on a GPU) might have fitted.
@@ -95,13 +102,13 @@ export class ModelLoadFailed extends XllmError {
     model: string,
     reason: string,
     cause?: unknown,
-    details?: { readonly outOfMemory: boolean },
+    details?: LoadFailureDetails,
     lastLines: readonly string[] = [],
   ) {
     const message = `model '${model}' could not be loaded: ${reason}`
     super("model_load_failed", 500, message + lastOutput(lastLines), {
       publicMessage: withoutPaths(message),
-      ...(details !== undefined && { details }),
+      ...(details !== undefined && { details: { ...details } }),
       cause,
     })
   }

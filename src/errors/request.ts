@@ -16,6 +16,38 @@ export class Unsupported extends XllmError {
   }
 }
 
+/** A picture or a sound for a model that takes text only. */
+export class NotPerceived extends XllmError {
+  constructor(model: string, type: "image" | "audio") {
+    const [what, capability] = type === "image" ? ["see images", "vision"] : ["take audio", "audio"]
+    super(
+      "unsupported",
+      400,
+      `model '${named(model)}' does not ${what}; use one that 'xllm list --json' shows with the capability ${capability}, ` +
+        "or give this one a projector that fits (a second FROM in a Modelfile)",
+      { param: "messages" },
+    )
+  }
+}
+
+/** A picture or a sound of a chat that is not one, or is damaged. */
+export class UnreadableMedia extends XllmError {
+  readonly #what: string
+  readonly #reason: string
+
+  /** `what`: as in "the image"; `reason` continues a sentence. */
+  constructor(what: string, reason: string) {
+    super("invalid_request_error", 400, `${what} cannot be read: ${reason}`, { param: "messages" })
+    this.#what = what
+    this.#reason = reason
+  }
+
+  /** The same of one among several of a request. */
+  at(number: number, of: number): UnreadableMedia {
+    return of === 1 ? this : new UnreadableMedia(`${this.#what} (${number} of ${of})`, this.#reason)
+  }
+}
+
 /** The server's properties are its settings. The message begins as in llama-server. */
 export class NotChangeable extends XllmError {
   constructor() {

@@ -8,11 +8,17 @@ export interface JsonShape {
   readonly keys: number
   /** Entries of arrays and objects, at all levels. */
   readonly values: number
+  /** Bytes that are no plain ASCII, an escape's backslash counting as six: slow to decode. Absent: not limited. */
+  readonly costly?: number
 }
 
 /** Bytes examined at a time: about 2 ms. */
 const SLICE_BYTES = 512 * 1024
 
+/** The longest escape: `\uXXXX`. */
+const ESCAPE_BYTES = 6
+
+const FIRST_NOT_ASCII = 0x80
 const QUOTE = 0x22
 const COMMA = 0x2c
 const COLON = 0x3a
@@ -35,6 +41,7 @@ export async function findExcess(bytes: Uint8Array, most: JsonShape): Promise<ke
     if (counter.deepest > most.levels) return "levels"
     if (counter.keys > most.keys) return "keys"
     if (counter.values > most.values) return "values"
+    if (most.costly !== undefined && counter.costly > most.costly) return "costly"
   }
   return undefined
 }
@@ -43,17 +50,21 @@ class ShapeCounter {
   deepest = 0
   keys = 0
   values = 0
+  costly = 0
   #levels = 0
   #isInText = false
   #isEscaped = false
 
   look(bytes: Uint8Array, start: number, end: number): void {
     for (let at = start; at < end; at++) {
-      const byte = bytes[at]
+      const byte = bytes[at] ?? 0
+      if (byte >= FIRST_NOT_ASCII) this.costly++
       if (this.#isInText) {
         if (this.#isEscaped) this.#isEscaped = false
-        else if (byte === BACKSLASH) this.#isEscaped = true
-        else if (byte === QUOTE) this.#isInText = false
+        else if (byte === BACKSLASH) {
+          this.#isEscaped = true
+          this.costly += ESCAPE_BYTES
+        } else if (byte === QUOTE) this.#isInText = false
       } else if (byte === QUOTE) this.#isInText = true
       else if (byte === COMMA) this.values++
       else if (byte === COLON) this.keys++

@@ -2,6 +2,7 @@ import { type Pointer, toArrayBuffer } from "bun:ffi"
 import type { KvLayout, KvType, TextModelSettings } from "../domain/settings"
 import { NativeLibraryError } from "../errors/engine"
 import type { Batch } from "./batch"
+import { decodeEmbeddings, type EmbeddingsSlice } from "./embeddings"
 import type { Library, NativePointer } from "./library"
 import type { Model } from "./model"
 import { type Parameters, withParameters } from "./parameters"
@@ -46,7 +47,7 @@ const KV_TYPES: Record<KvType, number> = {
 }
 
 /** `enum llama_flash_attn_type`. */
-const FLASH_ATTENTION = { auto: -1, off: 0, on: 1 } as const
+export const FLASH_ATTENTION = { auto: -1, off: 0, on: 1 } as const
 
 /** `enum llama_rope_scaling_type`. */
 const ROPE_SCALING = { file: -1, none: 0, linear: 1, yarn: 2 } as const
@@ -101,6 +102,11 @@ export function contextParameters(options: ContextSettings): Parameters {
   }
 }
 
+/** Of a return code of `llama_decode`. */
+function resultOf(code: number): DecodeResult {
+  return code === 0 ? "done" : code === 1 ? "no-room" : "failed"
+}
+
 /** A context that a second thread is making. Take it or cancel it. */
 export class PendingContext {
   readonly #library: Library
@@ -141,6 +147,8 @@ export class Context implements Disposable {
   readonly #library: Library
   readonly #memory: NativePointer
   readonly #vocabularySize: number
+  readonly #inputLength: number
+  readonly #microBatchTokens: number
   readonly #logits = new Map<NativePointer, Float32Array>()
   #ptr: NativePointer | null
   #pools: { polling?: NativePointer; sleeping?: NativePointer } = {}
@@ -152,7 +160,11 @@ export class Context implements Disposable {
   readonly cells: number
   readonly cellsPerSequence: number
 
-  private constructor(model: Model, { layout, sequences }: ContextOptions, ptr: NativePointer) {
+  private constructor(
+    model: Model,
+    { layout, sequences, microBatchTokens }: ContextOptions,
+    ptr: NativePointer,
+  ) {
     const { library } = model
     const memory = library.llama.llama_get_memory(ptr)
     if (memory === null) throw new NativeLibraryError("the context has no memory")
@@ -160,6 +172,8 @@ export class Context implements Disposable {
     this.#ptr = ptr
     this.#memory = memory
     this.#vocabularySize = model.vocabulary.size
+    this.#inputLength = model.inputLength
+    this.#microBatchTokens = microBatchTokens
     this.layout = layout
     this.sequences = sequences
     this.cells = library.llama.llama_n_ctx(ptr)
@@ -232,7 +246,19 @@ export class Context implements Disposable {
       sequencePointers,
       outputs,
     )
-    return code === 0 ? "done" : code === 1 ? "no-room" : "failed"
+    return resultOf(code)
+  }
+
+  /**
+   * Decodes embeddings in place of tokens, in a step of their own.
+   * @throws NativeLibraryError for a whole that is larger than a micro-batch, at which llama.cpp would end the process
+   */
+  decodeEmbeddings(slice: EmbeddingsSlice): DecodeResult {
+    if (slice.isWhole && slice.count > this.#microBatchTokens)
+      throw new NativeLibraryError(
+        `${slice.count} embeddings cannot be computed at once: the context takes ${this.#microBatchTokens}`,
+      )
+    return resultOf(decodeEmbeddings(this.#library, this.ptr, this.#inputLength, slice))
   }
 
   /**

@@ -38,6 +38,8 @@ export class Model implements Disposable {
   readonly vocabulary: Vocabulary
   readonly trainedContextLength: number
   readonly embeddingLength: number
+  /** Floats in an embedding that it takes in place of a token. */
+  readonly inputLength: number
   /** Numbers in the vectors that it turns texts into. */
   readonly vectorLength: number
   readonly layers: number
@@ -62,6 +64,7 @@ export class Model implements Disposable {
     this.vocabulary = new Vocabulary(library, vocabulary)
     this.trainedContextLength = llama.llama_model_n_ctx_train(ptr)
     this.embeddingLength = llama.llama_model_n_embd(ptr)
+    this.inputLength = llama.llama_model_n_embd_inp(ptr)
     this.vectorLength = llama.llama_model_n_embd_out(ptr)
     this.layers = llama.llama_model_n_layer(ptr)
     this.sizeBytes = Number(llama.llama_model_size(ptr))

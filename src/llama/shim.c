@@ -27,6 +27,9 @@ extern void *calloc(size_t count, size_t size);
 extern void free(void *memory);
 extern size_t strlen(const char *text);
 extern int strcmp(const char *a, const char *b);
+extern int strncmp(const char *a, const char *b, size_t size);
+extern char *strchr(const char *text, int character);
+extern void *realloc(void *memory, size_t size);
 extern int pthread_mutex_init(void *mutex, const void *attributes);
 extern int pthread_mutex_lock(void *mutex);
 extern int pthread_mutex_unlock(void *mutex);
@@ -93,6 +96,32 @@ struct sampler_chain_params {
   boolean no_perf;
 };
 
+/* Of libmtmd, which turns pictures and sounds into embeddings. */
+struct mtmd_params {
+  boolean use_gpu;
+  void *device;
+  boolean print_timings;
+  int32_t n_threads;
+  const char *image_marker, *media_marker;
+  int32_t flash_attn_type;
+  boolean warmup;
+  int32_t image_min_tokens, image_max_tokens;
+  void *cb_eval;
+  void *cb_eval_user_data;
+  int32_t batch_max_tokens;
+  void *progress_callback;
+  void *progress_callback_user_data;
+};
+
+struct mtmd_part {
+  const void *text;
+  const void *bitmap;
+};
+
+struct mtmd_position {
+  uint32_t t, x, y, z;
+};
+
 struct threadpool_params {
   boolean cpumask[512];
   int32_t n_threads;
@@ -123,6 +152,19 @@ static void (*attach_threadpool)(void *context, void *pool, void *pool_batch);
 static void (*detach_threadpool)(void *context);
 static void (*dev_memory)(void *device, size_t *free, size_t *total);
 static void (*dev_get_props)(void *device, void *props);
+static const char *(*op_desc)(const void *tensor);
+static size_t (*tensor_overhead)(void);
+static size_t (*tensor_bytes)(const void *tensor);
+static boolean (*buffer_is_host)(void *buffer);
+static void (*tensor_get)(const void *tensor, void *data, size_t offset, size_t size);
+
+static struct mtmd_params (*mtmd_default_params)(void);
+static void *(*mtmd_init)(const char *path, const void *model, struct mtmd_params params);
+static void (*mtmd_set_log)(void (*callback)(int, const char *, void *), void *data);
+static int32_t (*mtmd_tokenize)(const void *context, void *chunks, const struct mtmd_part *const *parts, size_t count,
+                                boolean add_special);
+static const void *(*mtmd_image_of)(const void *chunk);
+static struct mtmd_position (*mtmd_position_of)(const void *image, int32_t start, size_t index);
 
 static char error[1024];
 
@@ -166,6 +208,11 @@ int32_t xllm_open(const char *ggml_base, const char *ggml, const char *llama) {
          bind_symbol(b, "ggml_backend_reg_get_proc_address", (void **)&reg_get_proc_address) &&
          bind_symbol(b, "ggml_backend_dev_memory", (void **)&dev_memory) &&
          bind_symbol(b, "ggml_backend_dev_get_props", (void **)&dev_get_props) &&
+         bind_symbol(b, "ggml_op_desc", (void **)&op_desc) &&
+         bind_symbol(b, "ggml_tensor_overhead", (void **)&tensor_overhead) &&
+         bind_symbol(b, "ggml_nbytes", (void **)&tensor_bytes) &&
+         bind_symbol(b, "ggml_backend_buffer_is_host", (void **)&buffer_is_host) &&
+         bind_symbol(b, "ggml_backend_tensor_get", (void **)&tensor_get) &&
          bind_symbol(b, "ggml_set_abort_callback", (void **)&set_abort_callback);
 }
 
@@ -554,6 +601,20 @@ int32_t xllm_decode(void *context, int32_t n, int32_t *token, int32_t *pos, int3
   return decode(context, batch);
 }
 
+/* The same for embeddings instead of tokens, all of one sequence. */
+int32_t xllm_decode_embeddings(void *context, int32_t n, float *embd, int32_t *pos, int32_t *n_seq_id,
+                               int32_t **seq_id, int8_t *logits) {
+  struct batch batch;
+  batch.n_tokens = n;
+  batch.token = 0;
+  batch.embd = embd;
+  batch.pos = pos;
+  batch.n_seq_id = n_seq_id;
+  batch.seq_id = seq_id;
+  batch.logits = logits;
+  return decode(context, batch);
+}
+
 void *xllm_sampler_chain_new(void) {
   struct sampler_chain_params params;
   params.no_perf = 1;
@@ -592,3 +653,281 @@ void xllm_threadpool_attach(void *context, void *decode_pool, void *prefill_pool
 }
 
 void xllm_threadpool_detach(void *context) { detach_threadpool(context); }
+
+/* ------------------------------------------------------------------------------------------ pictures and sounds */
+
+/* Loads libmtmd and compares the layout of its parameters; the three libraries must be loaded. Returns 1 on success. */
+int32_t xllm_mtmd_open(const char *path) {
+  union {
+    struct mtmd_params params;
+    unsigned char bytes[PROBE];
+  } m;
+  void *library = dlopen(path, RTLD_NOW);
+  if (!library) {
+    snprintf(error, sizeof error, "%s", dlerror());
+    return 0;
+  }
+  if (!bind_symbol(library, "mtmd_context_params_default", (void **)&mtmd_default_params) ||
+      !bind_symbol(library, "mtmd_init_from_file", (void **)&mtmd_init) ||
+      !bind_symbol(library, "mtmd_log_set", (void **)&mtmd_set_log) ||
+      !bind_symbol(library, "mtmd_tokenize_from_parts", (void **)&mtmd_tokenize) ||
+      !bind_symbol(library, "mtmd_input_chunk_get_tokens_image", (void **)&mtmd_image_of) ||
+      !bind_symbol(library, "mtmd_image_tokens_get_decoder_pos", (void **)&mtmd_position_of))
+    return 0;
+  memset(m.bytes, 0xAA, PROBE);
+  m.params = mtmd_default_params();
+  return expect(sizeof(struct mtmd_params) == 96, "our own size of mtmd_context_params") &&
+         expect(untouched(m.bytes, 96), "the size of mtmd_context_params") &&
+         expect(m.params.use_gpu == 1 && !m.params.device && m.params.print_timings == 1 && m.params.n_threads == 4,
+                "mtmd_context_params") &&
+         expect(!m.params.image_marker && m.params.media_marker && m.params.flash_attn_type == -1 &&
+                    m.params.warmup == 1,
+                "mtmd_context_params markers") &&
+         expect(m.params.image_min_tokens == -1 && m.params.image_max_tokens == -1 && m.params.batch_max_tokens == 1024,
+                "mtmd_context_params limits");
+}
+
+/*
+ * Loads a projector for a model: onto the device of that name, or to be computed on CPUs where there is none. Its log
+ * goes where the others' goes, see xllm_log_to; by itself it would print prompts. Null if the file was refused.
+ */
+void *xllm_mtmd_new(const char *path, const void *model, const char *device, int32_t threads,
+                    int32_t flash_attn_type) {
+  struct mtmd_params params = mtmd_default_params();
+  params.use_gpu = device != 0;
+  params.device = device ? dev_by_name(device) : 0;
+  if (device && !params.device) {
+    snprintf(error, sizeof error, "there is no device called %s", device);
+    return 0;
+  }
+  params.print_timings = 0;
+  params.n_threads = threads;
+  params.flash_attn_type = flash_attn_type;
+  params.warmup = 0;
+  error[0] = 0;
+  mtmd_set_log(on_log, 0);
+  return mtmd_init(path, model, params);
+}
+
+/* Fills in what stands for a picture or sound in a prompt: its chunks, and the model's own tokens around them. */
+int32_t xllm_mtmd_chunks(const void *context, void *chunks, const void *bitmap) {
+  struct mtmd_part part;
+  const struct mtmd_part *parts[1];
+  part.text = 0;
+  part.bitmap = bitmap;
+  parts[0] = &part;
+  return mtmd_tokenize(context, chunks, parts, 1, 0);
+}
+
+/* The positions of a chunk's n cells where positions have dimensions. out: four rows of n. */
+void xllm_mtmd_positions(const void *chunk, int32_t start, int32_t n, int32_t *out) {
+  const void *image = mtmd_image_of(chunk);
+  for (int i = 0; i < n; i++) {
+    struct mtmd_position position;
+    if (image) {
+      position = mtmd_position_of(image, start, i);
+    } else {
+      position.t = position.x = position.y = start + i;
+      position.z = 0;
+    }
+    out[i] = position.t;
+    out[n + i] = position.y;
+    out[2 * n + i] = position.x;
+    out[3 * n + i] = position.z;
+  }
+}
+
+/* ------------------------------------------------------------------------------------------------ activations */
+
+/* struct ggml_tensor up to its name; xllm_sums_new() compares the size of all of it. */
+struct tensor {
+  int32_t type;
+  void *buffer;
+  int64_t ne[4];
+  size_t nb[4];
+  int32_t op;
+  int32_t op_params[16];
+  int32_t flags;
+  struct tensor *src[10];
+  struct tensor *view_src;
+  size_t view_offs;
+  char *data;
+  char name[64];
+  void *extra;
+  char padding[8];
+};
+
+/* ggml_tensor_overhead() counts the object before a tensor as well. */
+#define OBJECT_BYTES 32
+#define TYPE_F32 0
+/* Smaller batches are not those of prompts. */
+#define FEWEST_ROWS 16
+
+/* The sums of the squares of what one tensor was multiplied with; `counts`: how many rows, for each of its matrices. */
+struct sums {
+  char name[64];
+  int64_t columns, matrices, counted;
+  float *values;
+  int64_t *counts;
+};
+
+/* What is collected while a context computes. */
+struct collection {
+  struct sums *all;
+  int32_t size, room;
+  boolean wants_output;
+  char *copy;
+  size_t copy_size;
+  char *ids;
+  size_t ids_size;
+};
+
+/* The name without the device before it and the number behind it: CUDA0#blk.0.attn_k.weight#0. */
+static void plain_name(const char *name, char *out) {
+  const char *from = strchr(name, '#');
+  from = from ? from + 1 : name;
+  int size = 0;
+  while (size < 63 && from[size] && (from == name || from[size] != '#')) size++;
+  memcpy(out, from, size);
+  out[size] = 0;
+}
+
+static int is_wanted(struct collection *to, const struct tensor *result) {
+  const char *op = op_desc(result);
+  if (!strcmp(op, "MUL_MAT_ID")) return 1;
+  if (strcmp(op, "MUL_MAT") || result->src[1]->ne[1] < FEWEST_ROWS || result->src[1]->type != TYPE_F32) return 0;
+  char name[64];
+  plain_name(result->src[0]->name, name);
+  return !strncmp(name, "blk.", 4) || to->wants_output && !strcmp(name, "output.weight");
+}
+
+/* The sums of a tensor, made where there are none; null without memory, or where the tensor has another size. */
+static struct sums *sums_of(struct collection *to, const char *name, int64_t columns, int64_t matrices, int64_t counted) {
+  for (int32_t i = 0; i < to->size; i++)
+    if (!strcmp(to->all[i].name, name))
+      return to->all[i].columns == columns && to->all[i].matrices == matrices ? &to->all[i] : 0;
+  if (to->size == to->room) {
+    int32_t room = to->room ? 2 * to->room : 256;
+    struct sums *all = realloc(to->all, room * sizeof *all);
+    if (!all) return 0;
+    to->all = all;
+    to->room = room;
+  }
+  struct sums *made = &to->all[to->size];
+  made->values = calloc(columns * matrices, sizeof(float));
+  made->counts = calloc(counted, sizeof(int64_t));
+  if (!made->values || !made->counts) return 0;
+  memcpy(made->name, name, 64);
+  made->columns = columns;
+  made->matrices = matrices;
+  made->counted = counted;
+  to->size++;
+  return made;
+}
+
+/* Reads a tensor from a device, into memory that is kept for the next one. */
+static char *fetched(const struct tensor *from, char **copy, size_t *copy_size) {
+  size_t size = tensor_bytes(from);
+  if (size > *copy_size) {
+    char *larger = realloc(*copy, size);
+    if (!larger) return 0;
+    *copy = larger;
+    *copy_size = size;
+  }
+  tensor_get(from, *copy, 0, size);
+  return *copy;
+}
+
+/* Adds the squares of a row. Numbers that are none show in the sums. */
+static void add_squares(float *to, const float *row, int64_t columns) {
+  for (int64_t i = 0; i < columns; i++) to[i] += row[i] * row[i];
+}
+
+static int add_rows(struct collection *to, const struct tensor *result) {
+  const struct tensor *weights = result->src[0], *input = result->src[1], *ids = result->src[2];
+  int has_ids = !strcmp(op_desc(result), "MUL_MAT_ID");
+  int64_t columns = input->ne[0];
+  int64_t matrices = weights->ne[2] * (has_ids ? 1 : weights->ne[3]);
+  char name[64];
+  plain_name(weights->name, name);
+  if (input->type != TYPE_F32 || input->nb[0] != sizeof(float)) return 1;
+  struct sums *sums = sums_of(to, name, columns, matrices, has_ids ? matrices : 1);
+  const char *data = buffer_is_host(input->buffer) ? input->data : fetched(input, &to->copy, &to->copy_size);
+  if (!sums || !data) return 0;
+  if (has_ids) {
+    const char *chosen = fetched(ids, &to->ids, &to->ids_size);
+    if (!chosen) return 0;
+    for (int64_t index = 0; index < ids->ne[0]; index++)
+      for (int64_t row = 0; row < input->ne[2]; row++) {
+        int32_t expert = *(const int32_t *)(chosen + row * ids->nb[1] + index * ids->nb[0]);
+        if (expert < 0 || expert >= matrices) return 0;
+        sums->counts[sums->counted > 1 ? expert : 0]++;
+        add_squares(sums->values + expert * columns,
+                    (const float *)(data + (index % input->ne[1]) * input->nb[1] + row * input->nb[2]), columns);
+      }
+    return 1;
+  }
+  for (int64_t i3 = 0; i3 < input->ne[3]; i3++)
+    for (int64_t i2 = 0; i2 < input->ne[2]; i2++) {
+      int64_t matrix = (i3 % weights->ne[3]) * weights->ne[2] + i2 % weights->ne[2];
+      for (int64_t row = 0; row < input->ne[1]; row++)
+        add_squares(sums->values + matrix * columns,
+                    (const float *)(data + row * input->nb[1] + i2 * input->nb[2] + i3 * input->nb[3]), columns);
+    }
+  for (int64_t i = 0; i < sums->counted; i++)
+    sums->counts[i] += input->ne[1] * input->ne[2] * input->ne[3] / matrices;
+  return 1;
+}
+
+/* `ask`: is the result of this step wanted? Otherwise it is there; 0 ends the computation. */
+static boolean on_step(struct tensor *result, boolean ask, void *data) {
+  return ask ? is_wanted(data, result) : add_rows(data, result);
+}
+
+/* Null where the layout of tensors differs, or without memory. */
+void *xllm_sums_new(int32_t wants_output) {
+  if (!expect(tensor_overhead() == OBJECT_BYTES + sizeof(struct tensor), "ggml_tensor")) return 0;
+  struct collection *made = calloc(1, sizeof *made);
+  if (made) made->wants_output = wants_output;
+  return made;
+}
+
+/* Contexts made with the parameters collect into it; it must outlive them. */
+void xllm_sums_collect(void *collection, void *params) {
+  ((struct context_params *)params)->cb_eval = on_step;
+  ((struct context_params *)params)->cb_eval_user_data = collection;
+}
+
+int32_t xllm_sums_size(void *collection) { return ((struct collection *)collection)->size; }
+
+const char *xllm_sums_name(void *collection, int32_t index) { return ((struct collection *)collection)->all[index].name; }
+
+/* out: columns, matrices, and how many counts there are: one for each matrix, or one for all. */
+void xllm_sums_shape(void *collection, int32_t index, uint64_t *out) {
+  struct sums *sums = &((struct collection *)collection)->all[index];
+  out[0] = sums->columns;
+  out[1] = sums->matrices;
+  out[2] = sums->counted;
+}
+
+void xllm_sums_values(void *collection, int32_t index, float *out) {
+  struct sums *sums = &((struct collection *)collection)->all[index];
+  memcpy(out, sums->values, sums->columns * sums->matrices * sizeof(float));
+}
+
+void xllm_sums_counts(void *collection, int32_t index, float *out) {
+  struct sums *sums = &((struct collection *)collection)->all[index];
+  for (int64_t i = 0; i < sums->counted; i++) out[i] = sums->counts[i];
+}
+
+void xllm_sums_free(void *collection) {
+  struct collection *old = collection;
+  for (int32_t i = 0; i < old->size; i++) {
+    free(old->all[i].values);
+    free(old->all[i].counts);
+  }
+  free(old->all);
+  free(old->copy);
+  free(old->ids);
+  free(old);
+}

@@ -147,7 +147,8 @@ export interface PackedFile {
 
 /** Native files that are embedded in the executable and extracted together. */
 export interface Component {
-  readonly name: "llama" | "vulkan" | "cuda" | "shim" | "speech" | "espeak" | "image" | "image-vulkan"
+  readonly name:
+    "llama" | "vulkan" | "cuda" | "mtmd" | "shim" | "speech" | "espeak" | "image" | "image-vulkan"
   /** Changes with the name and content of any file: the folder of the extracted files is named after it. */
   readonly hash: string
   /** The path of the archive: the files' bytes one after the other, in the order of `files`, compressed with zstd. */

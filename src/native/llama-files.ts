@@ -3,6 +3,7 @@ import { readdir } from "node:fs/promises"
 import { join } from "node:path"
 import { NativeLibraryError } from "../errors/engine"
 import { extractEmbedded } from "./extract-embedded"
+import { installedMtmd, MTMD_LIBRARY } from "./mtmd-files"
 import {
   chooseLibraries,
   CUDA_LIBRARY,
@@ -23,6 +24,8 @@ export interface LlamaFiles {
   /** Backend libraries outside `folder`, where this build has them. Both expect libggml-base to be loaded already. */
   readonly vulkan?: string
   readonly cuda?: string
+  /** libmtmd, where this build has it: models see and hear with it. To be loaded after the libraries. */
+  readonly mtmd?: string
   /** The source of the shim, for `cc()`, which takes only real paths. */
   readonly shim: string
 }
@@ -37,10 +40,11 @@ export async function locateLlama(runtimeFolder: string): Promise<LlamaFiles> {
 }
 
 async function locateEmbedded(runtimeFolder: string): Promise<LlamaFiles> {
-  const [folder, vulkan, cuda, shim] = await Promise.all([
+  const [folder, vulkan, cuda, mtmd, shim] = await Promise.all([
     extractEmbedded("llama", runtimeFolder),
     extractEmbedded("vulkan", runtimeFolder),
     extractEmbedded("cuda", runtimeFolder),
+    extractEmbedded("mtmd", runtimeFolder),
     extractEmbedded("shim", runtimeFolder),
   ])
   if (folder === undefined || shim === undefined)
@@ -50,6 +54,7 @@ async function locateEmbedded(runtimeFolder: string): Promise<LlamaFiles> {
     libraries: await librariesIn(folder),
     ...(vulkan !== undefined && { vulkan: join(vulkan, VULKAN_LIBRARY) }),
     ...(cuda !== undefined && { cuda: join(cuda, CUDA_LIBRARY) }),
+    ...(mtmd !== undefined && { mtmd: join(mtmd, MTMD_LIBRARY) }),
     shim: join(shim, SHIM),
   }
 }
@@ -65,11 +70,13 @@ async function locateInstalled(): Promise<LlamaFiles> {
     )
   const vulkan = backendIn(packages.vulkan, VULKAN_LIBRARY)
   const cuda = backendIn(packages.cuda, CUDA_LIBRARY)
+  const mtmd = installedMtmd()
   return {
     folder,
     libraries: await librariesIn(folder),
     ...(vulkan !== undefined && { vulkan }),
     ...(cuda !== undefined && { cuda }),
+    ...(mtmd !== undefined && { mtmd }),
     shim: join(import.meta.dir, "../llama", SHIM),
   }
 }

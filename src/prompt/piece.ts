@@ -6,4 +6,6 @@ export interface PromptPiece {
    * text.
    */
   readonly special: boolean
+  /** The picture or sound that stands here in place of a text, by its number among the request's. */
+  readonly media?: number
 }

@@ -8,6 +8,7 @@ import { chooseFallback } from "./fallback-templates"
 import { Insertions } from "./insertions"
 import { JinjaTemplate, TemplateRaised } from "./jinja"
 import { LearnedTemplate } from "./learned-template"
+import { MediaMarks } from "./media-marks"
 import { mapTemplateMessage, type TemplateMessage, toTemplateMessages } from "./messages"
 import type { PromptPiece } from "./piece"
 import { closingOf, isOpenAt, reasoningVariables } from "./reasoning/request"
@@ -63,7 +64,8 @@ export interface ChatTemplate {
   readonly fallback?: TemplateFallback
   /**
    * @throws TemplateFailed if the template rejects the conversation or fails; InvalidRequest if
-   * `continueFinalMessage` is set and the last message is not from the assistant
+   * `continueFinalMessage` is set and the last message is not from the assistant; Unsupported if the template leaves
+   * out a picture or a sound
    */
   render(request: RenderRequest): RenderedChat
 }
@@ -134,6 +136,14 @@ class CompiledTemplate implements ChatTemplate {
   }
 
   render(request: RenderRequest): RenderedChat {
+    const marks = new MediaMarks()
+    const rendered = this.#renderText({ ...request, messages: marks.put(request.messages) })
+    if (marks.isEmpty) return rendered
+    const pieces = marks.resolve(rendered.pieces)
+    return { ...rendered, pieces, text: pieces.map(({ text }) => text).join("") }
+  }
+
+  #renderText(request: RenderRequest): RenderedChat {
     const plan = this.#planFor(request)
     if (!offersTools(request) || plan.offer === "in the system prompt") return this.#renderPlan(plan)
     // A schema may lack, or have, what the template's own way to list tools cannot do without, or with.

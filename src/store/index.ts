@@ -10,6 +10,7 @@ import { type Aliases, NO_ALIASES } from "../lib/aliases"
 import { mapSome } from "../lib/async/map-some"
 import type { Logger } from "../log/logger"
 import { AdapterFiles } from "./adapters/adapter-files"
+import { AdapterFolders } from "./adapters/adapter-folders"
 import { type ConfiguredAdapter, createAdapterLibrary } from "./adapters/adapter-library"
 import type {
   AdapterLibrary,
@@ -104,6 +105,7 @@ class FolderStore implements Store {
     this.#media = new MediaFiles(cache)
     this.adapters = createAdapterLibrary({
       files: new AdapterFiles(cache),
+      folders: new AdapterFolders(layout.derived),
       folder: adaptersFolder,
       configured: configuredAdapters,
       architectureOf: (model) => this.#architectureOf(model),
@@ -147,7 +149,9 @@ class FolderStore implements Store {
 
   async resolve(name: string | undefined, kind?: ModelKind): Promise<ModelSummary> {
     // Missing files are reported by the load; the model can still be removed.
-    return this.#withExtras((await this.#findWhole(name ?? (await this.#onlyName(kind)))).model)
+    const { model } = await this.#findWhole(name ?? (await this.#onlyName(kind)))
+    const describe = () => this.#files.describe(this.#weightsOf(model)).catch(() => undefined)
+    return (await this.#projectors.check(this.#withExtras(model), describe)).model
   }
 
   async describe(name: string): Promise<ModelDetails> {
@@ -158,12 +162,12 @@ class FolderStore implements Store {
       const description = isGguf(summary)
         ? await this.#files.describe(this.#weightsOf(model))
         : await this.#describeMedia(summary)
-      const { projector, note } =
-        description.kind === "text" ? await this.#projectors.ofModel(summary, description) : {}
+      const base = "embeddingLength" in description ? description : undefined
+      const { projector, model: checked } = await this.#projectors.check(summary, () => Promise.resolve(base))
       const manifest = model.origin === "managed" ? model.managed.manifest : undefined
       // Both are of the summary's kind.
       return {
-        ...withNote(summary, note),
+        ...checked,
         ...mergeDetails(description, summary, { manifest, projector }),
         ...(projector !== undefined && { projector }),
       } as ModelDetails
@@ -363,12 +367,6 @@ class FolderStore implements Store {
     await ensureView(view, this.#layout)
     this.#wholeViews.add(view.id)
   }
-}
-
-function withNote(summary: ModelSummary, note: string | undefined): ModelSummary {
-  const { defaults } = summary
-  if (note === undefined) return summary
-  return { ...summary, defaults: { ...defaults, notes: [...(defaults?.notes ?? []), note] } }
 }
 
 function withAliases<M extends ModelSummary>(model: M, all: readonly AliasState[]): M {

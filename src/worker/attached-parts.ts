@@ -25,6 +25,16 @@ export function loadedParts({
   return wanted
 }
 
+/** The error for a part that a model cannot be loaded with. */
+export function partRefused(
+  model: string,
+  part: Pick<AttachedPart, "role" | "name">,
+  why: string,
+): ModelLoadFailed {
+  const named = describePart(part)
+  return new ModelLoadFailed(model, `${named} ${why}`, undefined, { outOfMemory: false, part: named })
+}
+
 /** `its adapter 'style.gguf'`. */
 export function describePart({ role, name }: Pick<AttachedPart, "role" | "name">): string {
   return `its ${PART_ROLES[role].label} '${name}'`

@@ -18,6 +18,8 @@ export async function startWorker(kind: string, rest: readonly string[]): Promis
   switch (kind) {
     case "image-sidecar":
       return (await import("./diffusion/exec")).execSidecar(rest)
+    case "picture":
+      return await (await import("./picture/run")).runPictureWorker(rest)
     case "probe":
       return (await import("./probe")).runProbeWorker()
     case "measure":

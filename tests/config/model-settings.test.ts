@@ -59,6 +59,8 @@ describe("a model", () => {
       draftModel: null,
       draftMax: 16,
       draftMin: 0,
+      draftLeastProbability: 0,
+      pooling: "auto",
       seed: null,
       reasoning: "auto",
       reasoningBudget: -1,

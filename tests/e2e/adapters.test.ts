@@ -3,6 +3,7 @@ import { mkdirSync } from "node:fs"
 import { join } from "node:path"
 import { writeTinyAdapter } from "../support/files/tiny-adapter"
 import { writeTinyModel } from "../support/files/tiny-model"
+import { writePeftFolder } from "../support/hf/peft-folder"
 import { Installation } from "../support/installation"
 
 setDefaultTimeout(120_000)
@@ -39,6 +40,8 @@ test("the executable applies adapters that are given as files, and by name with 
   const style = await answer("base@style")
   expect(new Set([plain, given, style]).size).toBe(3)
   expect(await answer("base", "--lora-scaled", file, "0")).toBe(plain)
+  const folder = writePeftFolder(join(xllm.models, "../peft"))
+  expect([plain, given, style]).not.toContain(await answer("base", "--lora", folder))
 
   await using server = await xllm.serve(["--lora", file])
   const host = ["--host", server.url]
@@ -58,4 +61,10 @@ test("list, show and rm know the adapters in the folder", async () => {
   expect((await xllm.run(["show", "style"])).out).toContain("rank       32\n")
   expect((await xllm.run(["rm", "style"])).out).toContain("deleted the adapter ")
   expect((await xllm.run(["list"])).out).not.toContain("style")
+})
+
+test("an adapter with a name before its file is refused with what to do", async () => {
+  const { err, code } = await xllm.run(["run", "base", "hi", "--lora", `mine=${file}`])
+  expect(code).not.toBe(0)
+  expect(err).toContain("leave out 'mine=' and name the file mine.gguf")
 })

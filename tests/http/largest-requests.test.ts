@@ -150,7 +150,8 @@ const CASES: readonly (readonly [
   ["levels", () => post(CHAT, chatWith(text(8000, "[") + text(8000, "]"))), [200]],
   ["levels without an end", () => post(CHAT, chatWith(text(BODY_BYTES.generation - 100, "["))), [400]],
   ["keys without an end", () => post(CHAT, chatWith(JSON.stringify(keys(1_000_000)))), [400]],
-  ["a body that is larger", () => post(CHAT, chatOf(BODY_BYTES.generation + 100, "x")), [413]],
+  ["a text that is larger", () => post(CHAT, chatOf(BODY_BYTES.generation + 100, "x")), [400, 413]],
+  ["a body that is larger", () => post(CHAT, chatOf(BODY_BYTES.withMedia + 100, "x")), [413]],
   [
     "a text to be spoken",
     () => post("/v1/audio/speech", { input: text(4096), voice: text(512) }),

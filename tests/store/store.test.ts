@@ -4,6 +4,7 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   truncateSync,
   utimesSync,
@@ -12,10 +13,12 @@ import {
 import { tmpdir } from "node:os"
 import { join } from "node:path"
 import { createStore } from "../../src/store"
-import type { Store } from "../../src/store/contract"
+import type { Blob, Store } from "../../src/store/contract"
+import { parseModelName } from "../../src/store/names"
 import { failure } from "../support/failure"
 import { type GgufEntry, writeGguf } from "../support/files/gguf-writer"
 import { type TinyModelOptions, writeTinyModel } from "../support/files/tiny-model"
+import { writeTinyProjector } from "../support/vision/tiny-projectors"
 
 let home = ""
 let store: Store
@@ -277,12 +280,70 @@ describe("describing", () => {
     mkdirSync(inModels("pair"))
     addTiny("pair/m.gguf")
     addTiny("alone.gguf")
-    for (const name of ["pair/m-mmproj-f16.gguf", "alone-mmproj-f16.gguf"]) {
-      writeGguf(inModels(name), [["general.architecture", "string", "clip"]], [])
+    addTiny("named-Q8_0.gguf")
+    for (const name of ["pair/mmproj.gguf", "other-mmproj-f16.gguf", "mmproj-named-f16.gguf"]) {
+      writeTinyProjector(inModels(name), "idefics3", { projection: 64 })
     }
     expect((await store.describe("pair/m")).capabilities).toEqual(["completion", "chat", "vision"])
+    expect((await store.describe("named-Q8_0")).capabilities).toEqual(["completion", "chat", "vision"])
     expect((await store.describe("alone")).capabilities).toEqual(["completion", "chat"])
-    expect((await names()).sort()).toEqual(["alone", "pair/m"])
+    expect((await names()).sort()).toEqual(["alone", "named-Q8_0", "pair/m"])
+  })
+
+  test("takes a projector only for a model that it fits, and says why not where it was installed", async () => {
+    mkdirSync(inModels("pair"))
+    addTiny("pair/m.gguf")
+    writeTinyProjector(inModels("pair/mmproj-a.gguf"), "gemma3", { projection: 64 })
+    writeTinyProjector(inModels("pair/mmproj-b.gguf"), "idefics3", { projection: 128 })
+    expect((await store.describe("pair/m")).capabilities).toEqual(["completion", "chat"])
+    writeTinyProjector(inModels("pair/mmproj-c.gguf"), "idefics3", { projection: 64 })
+    expect(await store.resolve("pair/m")).toMatchObject({
+      parts: [{ role: "projector", name: "mmproj-c.gguf", path: inModels("pair/mmproj-c.gguf") }],
+    })
+  })
+
+  test("says why an installed projector is not used, and has the texts without it", async () => {
+    addTiny("m.gguf")
+    const manifest = await store.contents("m").then(({ manifest }) => manifest)
+    const blobOf = async (projection: number) => {
+      writeTinyProjector(join(home, "mmproj.gguf"), "idefics3", { projection })
+      return await store.blobs.addFile(join(home, "mmproj.gguf"))
+    }
+    const model = await store.blobs.addFile(inModels("m.gguf"))
+    const install = async (name: string, projector: Blob) =>
+      await store.install(parseModelName(name), {
+        ...manifest,
+        files: [
+          { name: "m.gguf", role: "model", ...model },
+          { name: "mmproj.gguf", role: "projector", ...projector },
+        ],
+      })
+    await install("sees", await blobOf(64))
+    await install("wide", await blobOf(96))
+    expect(await store.describe("sees")).toMatchObject({ projector: { dimensions: 64, sees: true } })
+    const reason = "it makes embeddings of 96 numbers, and those of the model have 64"
+    for (const known of [await store.resolve("wide"), await store.describe("wide")])
+      expect(known).toMatchObject({
+        parts: [{ role: "projector", fault: reason }],
+        defaults: { notes: [`Its projector mmproj.gguf cannot be used: ${reason}.`] },
+      })
+    expect((await store.describe("wide")).capabilities).toEqual(["completion", "chat"])
+  })
+
+  test("counts a local model's projector as its own, unless others have it too", async () => {
+    mkdirSync(inModels("pair"))
+    addTiny("pair/m.gguf")
+    const alone = await store.resolve("pair/m")
+    writeTinyProjector(inModels("pair/mmproj.gguf"), "idefics3", { projection: 64 })
+    const projectorBytes = statSync(inModels("pair/mmproj.gguf")).size
+    const together = await store.resolve("pair/m")
+    expect(together.sizeBytes).toBe(alone.sizeBytes + projectorBytes)
+    expect(together.id).not.toBe(alone.id)
+    addTiny("pair/n.gguf")
+    expect(await store.remove("pair/m")).toMatchObject({ freedBytes: alone.sizeBytes })
+    expect(await store.remove("pair/n")).toMatchObject({
+      paths: [inModels("pair/n.gguf"), inModels("pair/mmproj.gguf")],
+    })
   })
 
   test("notices that the file was replaced", async () => {

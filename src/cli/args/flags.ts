@@ -8,7 +8,7 @@ import { nearest } from "../../lib/text/nearest"
 export interface Flag<T> {
   readonly value: Value<T>
   readonly description: string
-  /** One letter: `-v`. */
+  /** `v` for `-v`. */
   readonly short?: string
   /** The value without `=`: what follows is then an argument of its own. Absent: a value is needed. */
   readonly bare?: string

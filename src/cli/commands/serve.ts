@@ -1,5 +1,5 @@
 import { readSettings } from "../../config/resolve"
-import { mediaSettings } from "../../config/sections/images"
+import { mediaSettings, visionSettings } from "../../config/sections/images"
 import { kvDiskSettings } from "../../config/sections/kv-disk"
 import { responseSettings } from "../../config/sections/responses"
 import { capacitySettings } from "../../config/sections/limits"
@@ -18,7 +18,7 @@ export const serveFlags = {
   ...configFlag,
   ...grouped({ ...missingModelSettings, ...pullSettings, ...pgpSettings }, "Downloads"),
   ...grouped(capacitySettings, "Capacity"),
-  ...grouped({ ...mediaSettings, ...kvDiskSettings, ...responseSettings }, "Files"),
+  ...grouped({ ...mediaSettings, ...visionSettings, ...kvDiskSettings, ...responseSettings }, "Files"),
   ...grouped({ ...logSettings, ...logFileSettings, ...metricsSettings }, "Log and metrics"),
   ...grouped({ ...modelSettings, ...profileSettings }, "Loading models"),
   ...adapterFlags,

@@ -7,7 +7,8 @@ import type { Io } from "../terminal/io"
 import { formatBytes, printable, toJson } from "../terminal/output"
 
 export interface AdapterTask {
-  readonly source: string
+  /** Its folder, and what messages call it. */
+  readonly source: { readonly path: string; readonly shown: string }
   /** The model that it is for, by name or path. */
   readonly base: string | undefined
   readonly out: string | undefined
@@ -23,14 +24,14 @@ export interface AdapterTask {
 export async function convertAdapter(task: AdapterTask): Promise<void> {
   const { source, base, io, signal, settings } = task
   if (base === undefined)
-    throw new UsageError(`'${source}' is a LoRA adapter; name the model that it is for with --base`)
+    throw new UsageError(`'${source.shown}' is a LoRA adapter; name the model that it is for with --base`)
   const [{ adapterBase, planAdapter }, { HfFolder }, { convertToGguf }] = await Promise.all([
     import("../../convert/lora"),
     import("../../convert/source/folder"),
     import("../../convert/convert"),
   ])
   const model = isPath(base) ? resolve(base) : (await (await openStore(settings)).resolve(base)).path
-  const folder = await HfFolder.open(source)
+  const folder = await HfFolder.open(source.path, source.shown)
   await using plan = await planAdapter(folder, adapterBase(model))
   const out = resolve(task.out ?? `${folder.name}.gguf`)
   const { architecture, bytes, tensors } = plan

@@ -37,6 +37,13 @@ export const LICENSED_PARTS: readonly LicensedPart[] = [
     packages: ["@node-llama-cpp/linux-x64-vulkan"],
   },
   {
+    name: "libmtmd, for models that see and hear",
+    license: "MIT",
+    source: github("ggml-org/llama.cpp"),
+    component: "mtmd",
+    packages: [],
+  },
+  {
     name: "ggml, CUDA",
     license: "MIT",
     source: github("ggml-org/llama.cpp"),

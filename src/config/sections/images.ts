@@ -1,6 +1,34 @@
-import { DEFAULT_UPLOAD_BYTES } from "../../limits"
+import { DEFAULT_MEDIA_BYTES, DEFAULT_MEDIA_FILES, DEFAULT_UPLOAD_BYTES } from "../../limits"
 import { LIVE, setting } from "../setting"
-import { bytes, orAutomatic, stay, text } from "../values"
+import { bytes, integer, orAutomatic, stay, text, toggle } from "../values"
+
+/** More pictures than any model keeps apart. */
+const MOST_FILES = 1024
+
+/** What requests may show to a model. */
+export const visionSettings = {
+  visionMaxFiles: setting(
+    "vision.max_files",
+    integer("N", 0, MOST_FILES),
+    DEFAULT_MEDIA_FILES,
+    "max images and sounds of one request, with its whole conversation (default 64)",
+    LIVE,
+  ),
+  visionMaxBytes: setting(
+    "vision.max_bytes",
+    bytes,
+    DEFAULT_MEDIA_BYTES,
+    "max size of one image or sound of a chat (default 20MiB)",
+    LIVE,
+  ),
+  visionFetchUrls: setting(
+    "vision.fetch_urls",
+    toggle,
+    false,
+    "load images of chats from http(s) URLs; private addresses are always refused (default off)",
+    LIVE,
+  ),
+}
 
 /** The storage of generated and uploaded files. */
 export const mediaSettings = {

@@ -7,7 +7,7 @@ export const loraSettings = {
     "loras",
     loras,
     [],
-    "LoRA adapter (GGUF) for every model that it fits; requests can name it, and set its scale (repeatable)",
+    "LoRA adapter (GGUF, or folder of PEFT) for every model that it fits; requests can name it, and set its scale (repeatable)",
     LIVE,
   ),
 }

@@ -11,11 +11,12 @@ type SettingsOfRows<T extends Rows> = {
 }
 
 function fromRows<T extends Rows>(rows: T): SettingsOfRows<T> {
-  const settings = Object.values(rows).map(({ name, flag, values, fallback, help, takesEffect }) => [
+  const settings = Object.values(rows).map(({ name, flag, values, fallback, help, takesEffect, short }) => [
     flag,
     // Each row's own type ensures that its fallback is one of its values.
     setting(`defaults.${name}`, configValue(values), fallback, help, {
       ...(takesEffect !== undefined && { takesEffect }),
+      ...(short !== undefined && { short }),
     }),
   ])
   // Built row by row from the table that defines the types.

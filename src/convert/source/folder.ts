@@ -13,7 +13,7 @@ const PICKLES = /\.(bin|pt|pth|ckpt|pkl)$/i
 
 /** A model's folder as Hugging Face publishes them. All reads are bounded, and stay within the folder. */
 export class HfFolder {
-  /** As it was given, for messages. */
+  /** For messages. */
   readonly path: string
   /** Names of the entries, sorted. */
   readonly names: readonly string[]
@@ -25,17 +25,17 @@ export class HfFolder {
     this.names = names
   }
 
-  /** @throws FileFailed if it cannot be read */
-  static async open(path: string): Promise<HfFolder> {
+  /** `shownAs`: what messages call it. @throws FileFailed if it cannot be read */
+  static async open(path: string, shownAs = path): Promise<HfFolder> {
     try {
       const root = await realpath(path)
       const names = (await readdir(root)).sort()
       if (names.length > CONVERT.folderFiles)
         throw new CannotConvert(
-          path,
+          shownAs,
           `the folder has ${names.length} files, more than ${CONVERT.folderFiles}`,
         )
-      return new HfFolder(path, root, names)
+      return new HfFolder(shownAs, root, names)
     } catch (error) {
       if (error instanceof CannotConvert) throw error
       throw new FileFailed("read", path, error)

@@ -31,7 +31,13 @@ export function explainLoadFailure(
   // Out of memory, the worker's own error says more: how much was needed, and what may help.
   return cause === undefined || NO_MEMORY.test(cause)
     ? withLastOutput(error, textsOfLines(lines))
-    : new ModelLoadFailed(model.name, cause, error)
+    : new ModelLoadFailed(model.name, ofPart(error, cause), error)
+}
+
+/** llama.cpp's errors do not say which of the files they are about. */
+function ofPart({ details }: XllmError, cause: string): string {
+  const part = details?.["part"]
+  return typeof part === "string" ? `${part} was refused: ${cause}` : cause
 }
 
 /** The error for a load whose worker died before it could report a cause. */

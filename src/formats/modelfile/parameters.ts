@@ -162,6 +162,4 @@ export const modelfileParameters: Readonly<Record<string, ParameterRule>> = {
   main_gpu: integer(0),
   num_keep: integer(-1),
   adapter_scale: decimal(-100, 100),
-  // Draft model.
-  draft_p_min: decimal(0, 1),
 }

@@ -7,6 +7,7 @@ import { readAdapters } from "../read/adapters"
 import { checkText, defined, Fields, invalidField } from "../read/fields"
 import type { HeaderOptions } from "../read/headers"
 import { isJsonObject, type JsonObject } from "../read/body/json-body"
+import { type MediaSink, TEXT_ONLY } from "../read/media/media-sink"
 import { readModelOptions } from "../read/options"
 import { checkSchema } from "../read/output-constraint"
 import { readSampling } from "../read/sampling"
@@ -23,11 +24,15 @@ export interface MessagesCall {
 }
 
 /** @throws InvalidRequest, Unsupported */
-export function toMessagesCall(body: JsonObject, headers: HeaderOptions = {}): MessagesCall {
+export function toMessagesCall(
+  body: JsonObject,
+  headers: HeaderOptions = {},
+  media: MediaSink = TEXT_ONLY,
+): MessagesCall {
   const fields = new Fields(body)
   const { model, ...modelOptions } = readModelOptions(fields)
   if (model === undefined) throw new InvalidRequest("model is required", "model")
-  const messages = readAnthropicMessages(fields)
+  const messages = readAnthropicMessages(fields, media)
   const { use, leftOut } = readToolUse(fields)
   const isContinued = messages.at(-1)?.role === "assistant"
   const config = new Fields(fields.object("output_config") ?? {}, "output_config.")

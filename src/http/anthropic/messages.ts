@@ -1,10 +1,12 @@
-import type { ChatMessage, ContentPart, ToolCall } from "../../domain/chat"
+import type { ChatMessage, Content, ContentPart, MediaPart, ToolCall } from "../../domain/chat"
+import { hasMedia, textOf } from "../../domain/content"
 import { InvalidRequest, Unsupported } from "../../errors/request"
 import { shorten } from "../../lib/text/shorten"
 import { COUNTS, SHOWN, TEXTS, TOOLS } from "../../limits"
 import { CallHistory } from "../read/call-history"
 import { checkList, checkText, Fields, invalidField, tooMany } from "../read/fields"
 import { isJsonObject, type JsonObject } from "../read/body/json-body"
+import type { MediaSink } from "../read/media/media-sink"
 import { checkNested } from "../read/nested-value"
 import { withoutVolatileText } from "./volatile-texts"
 
@@ -17,15 +19,21 @@ const FAILURE = "Error: "
  * The system prompt and the messages, in the domain's order: results of tools are messages of their own.
  * @throws InvalidRequest; Unsupported for blocks that cannot be shown to a model here
  */
-export function readAnthropicMessages(fields: Fields): readonly ChatMessage[] {
+export function readAnthropicMessages(fields: Fields, media: MediaSink): readonly ChatMessage[] {
   const messages = fields.list("messages", COUNTS.messages)
   if (messages === undefined) throw new InvalidRequest("messages is required", "messages")
   if (messages.length === 0) throw new InvalidRequest("messages must not be empty", "messages")
-  const calls = new CallHistory()
   const budget = new BlockBudget()
-  const read = messages.flatMap((message, index) => readMessage(`messages[${index}]`, message, calls, budget))
+  const reading: Reading = { calls: new CallHistory(), budget, media }
+  const read = messages.flatMap((message, index) => readMessage(`messages[${index}]`, message, reading))
   const system = readSystem(fields.unchecked("system"), budget)
   return system === "" ? read : [{ role: "system", content: system }, ...read]
+}
+
+interface Reading {
+  readonly calls: CallHistory
+  readonly budget: BlockBudget
+  readonly media: MediaSink
 }
 
 /** Limits the blocks of all messages together. */
@@ -57,12 +65,7 @@ function readTextBlock(path: string, block: unknown): string {
   return checkText(`${path}.text`, block["text"], TEXTS.prompt)
 }
 
-function readMessage(
-  path: string,
-  value: unknown,
-  calls: CallHistory,
-  budget: BlockBudget,
-): readonly ChatMessage[] {
+function readMessage(path: string, value: unknown, reading: Reading): readonly ChatMessage[] {
   if (!isJsonObject(value)) throw invalidField(path, "an object", value)
   const fields = new Fields(value, `${path}.`)
   const role = fields.choice("role", ROLES)
@@ -72,24 +75,22 @@ function readMessage(
   if (typeof content === "string")
     return [{ role, content: checkText(`${path}.content`, content, TEXTS.prompt) }]
   const blocks = fields.list("content", COUNTS.contentParts) ?? []
-  budget.take(blocks.length)
-  const reader = new BlockReader(calls, budget)
+  reading.budget.take(blocks.length)
+  const reader = new BlockReader(reading)
   blocks.forEach((block, index) => reader.read(`${path}.content[${index}]`, block, role))
   return reader.messages(role)
 }
 
 /** Collects the blocks of one message. */
 class BlockReader {
-  readonly #calls: CallHistory
-  readonly #budget: BlockBudget
+  readonly #reading: Reading
   readonly #parts: ContentPart[] = []
   readonly #toolCalls: ToolCall[] = []
   readonly #results: ChatMessage[] = []
   readonly #thoughts: string[] = []
 
-  constructor(calls: CallHistory, budget: BlockBudget) {
-    this.#calls = calls
-    this.#budget = budget
+  constructor(reading: Reading) {
+    this.#reading = reading
   }
 
   read(path: string, block: unknown, role: (typeof ROLES)[number]): void {
@@ -97,6 +98,9 @@ class BlockReader {
     switch (block["type"]) {
       case "text":
         this.#parts.push({ type: "text", text: checkText(`${path}.text`, block["text"], TEXTS.prompt) })
+        return
+      case "image":
+        this.#parts.push(readImage(path, block, this.#reading.media))
         return
       case "thinking":
         // Whoever signed it: models here take any thinking back.
@@ -125,20 +129,20 @@ class BlockReader {
       name: required(path, fields, "name"),
       arguments: JSON.stringify(input),
     }
-    this.#calls.add(call)
+    this.#reading.calls.add(call)
     this.#toolCalls.push(call)
   }
 
   #result(path: string, block: JsonObject): void {
     const fields = new Fields(block, `${path}.`)
-    const call = this.#calls.withId(`${path}.tool_use_id`, required(path, fields, "tool_use_id"))
-    const text = readResult(`${path}.content`, fields.unchecked("content"), this.#budget)
+    const call = this.#reading.calls.withId(`${path}.tool_use_id`, required(path, fields, "tool_use_id"))
+    const content = readResult(`${path}.content`, fields.unchecked("content"), this.#reading)
     const isError = fields.boolean("is_error") ?? false
     this.#results.push({
       role: "tool",
       name: call.name,
       toolCallId: call.id,
-      content: isError ? FAILURE + text : text,
+      content: isError ? failure(content) : content,
     })
   }
 
@@ -158,12 +162,36 @@ class BlockReader {
   }
 }
 
-function readResult(path: string, content: unknown, budget: BlockBudget): string {
+function readResult(path: string, content: unknown, { budget, media }: Reading): Content {
   if (content === undefined) return ""
   if (typeof content === "string") return checkText(path, content, TEXTS.prompt)
   const blocks = checkList(path, content, COUNTS.contentParts)
   budget.take(blocks.length)
-  return blocks.map((block, index) => readTextBlock(`${path}[${index}]`, block)).join("\n")
+  const parts = blocks.map((block, index): ContentPart => {
+    const place = `${path}[${index}]`
+    if (isJsonObject(block) && block["type"] === "image") return readImage(place, block, media)
+    return { type: "text", text: readTextBlock(place, block) }
+  })
+  return hasMedia(parts) ? parts : textOf(parts)
+}
+
+function failure(content: Content): Content {
+  return typeof content === "string"
+    ? FAILURE + content
+    : [{ type: "text", text: FAILURE.trim() }, ...content]
+}
+
+function readImage(path: string, block: JsonObject, media: MediaSink): MediaPart {
+  const place = `${path}.source`
+  const source = new Fields(new Fields(block, `${path}.`).object("source") ?? {}, `${place}.`)
+  switch (source.choice("type", ["base64", "url"] as const)) {
+    case "base64":
+      return media.picture(`${place}.data`, source.unchecked("data"))
+    case "url":
+      return media.picture(`${place}.url`, source.unchecked("url"))
+    default:
+      throw new InvalidRequest(`${place}.type is required`, `${place}.type`)
+  }
 }
 
 /** @throws InvalidRequest if there is no such text */

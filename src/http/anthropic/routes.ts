@@ -1,22 +1,19 @@
 import { Elysia } from "elysia"
 import type { Engine } from "../../engine/contract"
-import { BODY_BYTES } from "../../limits"
 import type { Logger } from "../../log/logger"
 import { abortControllerFor } from "../context/consume"
 import { mayBeSilent } from "../context/idle"
 import { requestContextOf } from "../context/request-context"
-import type { CurrentSettings } from "../context/settings"
 import { readHeaderOptions } from "../read/headers"
-import { readJsonObject } from "../read/body/json-body"
+import { type MediaContext, readingMedia } from "../read/media/media-intake"
 import { replyToChat } from "../render/chat-reply"
 import type { Framing } from "../render/sse"
 import { MessageWriter } from "./answer"
 import { type MessagesCall, toMessagesCall } from "./call"
 import { anthropicDialect } from "./dialect"
 
-export interface AnthropicContext {
+export interface AnthropicContext extends MediaContext {
   readonly engine: Engine
-  readonly settings: CurrentSettings
   readonly log: Logger
 }
 
@@ -52,11 +49,12 @@ export function anthropicRoutes(context: AnthropicContext) {
     )
 }
 
-async function readCall({ log }: AnthropicContext, request: Request): Promise<MessagesCall> {
-  const body = await readJsonObject(request, BODY_BYTES.generation)
-  const call = toMessagesCall(body, readHeaderOptions(request))
+async function readCall(context: AnthropicContext, request: Request): Promise<MessagesCall> {
+  const call = await readingMedia(context, request, (body, media) =>
+    toMessagesCall(body, readHeaderOptions(request), media),
+  )
   if (call.leftOut.length > 0)
-    log.info("tools that cannot be run here were left out", { tools: call.leftOut })
+    context.log.info("tools that cannot be run here were left out", { tools: call.leftOut })
   return call
 }
 

@@ -1,5 +1,21 @@
 import type { ReasoningField } from "../../domain/settings"
-import { DEFAULT_UPLOAD_BYTES } from "../../limits"
+import { DEFAULT_MEDIA_BYTES, DEFAULT_MEDIA_FILES, DEFAULT_UPLOAD_BYTES } from "../../limits"
+
+/** What requests may bring besides text. */
+export interface VisionSettings {
+  /** Pictures and sounds of one request, with those of its whole conversation. */
+  readonly maxFiles: number
+  /** Of one picture or sound. */
+  readonly maxBytes: number
+  /** Load pictures from the web where a request has their URLs. */
+  readonly fetchesUrls: boolean
+}
+
+const DEFAULT_VISION_SETTINGS: VisionSettings = {
+  maxFiles: DEFAULT_MEDIA_FILES,
+  maxBytes: DEFAULT_MEDIA_BYTES,
+  fetchesUrls: false,
+}
 
 /** Access rules and logging of the server. They may change while it runs. */
 export interface HttpSettings {
@@ -20,6 +36,7 @@ export interface HttpSettings {
   readonly logContent: boolean
   /** The largest accepted form in bytes; audio and images are uploaded in forms. */
   readonly uploadLimitBytes: number
+  readonly vision: VisionSettings
   /** The server's public URL, without a trailing slash; `null`: the address that each request was sent to. */
   readonly publicUrl: string | null
   /** Serve the web page. */
@@ -36,6 +53,7 @@ export const DEFAULT_HTTP_SETTINGS: HttpSettings = {
   metricsPublic: false,
   logContent: false,
   uploadLimitBytes: DEFAULT_UPLOAD_BYTES,
+  vision: DEFAULT_VISION_SETTINGS,
   publicUrl: null,
   web: true,
   reasoningField: "reasoning_content",

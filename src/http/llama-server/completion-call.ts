@@ -5,10 +5,12 @@ import { type FieldTable, refusedFrom, refusedUnlessEmpty, refuseUnsupported } f
 import { checkText, defined, Fields } from "../read/fields"
 import type { HeaderOptions } from "../read/headers"
 import { isJsonObject, type JsonObject } from "../read/body/json-body"
+import { type MediaSink, TEXT_ONLY } from "../read/media/media-sink"
 import { readGenerationOptions, readReplyOptions, type ReplyOptions } from "../read/options"
 import { checkProducts } from "../read/products"
 import { readPrompts } from "../read/prompts"
 import { LLAMA_LIMITS } from "../read/sampling"
+import { MEDIA_MARK } from "./media-mark"
 
 /** Fields of native completions that change the answer and have no counterpart here. Others are ignored. */
 const UNSUPPORTED: FieldTable = {
@@ -30,15 +32,24 @@ export interface NativeCall {
 }
 
 /** @throws InvalidRequest, Unsupported */
-export function toNativeCall(body: JsonObject, headers: HeaderOptions = {}): NativeCall {
+export function toNativeCall(
+  body: JsonObject,
+  headers: HeaderOptions = {},
+  media: MediaSink = TEXT_ONLY,
+): NativeCall {
   const fields = new Fields(withoutEmptyStops(body))
   refuseUnsupported(fields, UNSUPPORTED)
-  const prompt = textOfPrompt(fields.unchecked("prompt"))
-  const prompts = readPrompts(Array.isArray(prompt) ? prompt.map(textOfPrompt) : prompt)
+  const given = fields.unchecked("prompt")
+  const isSeveral = Array.isArray(given)
+  const prompt = isSeveral ? given.map(textOfPrompt) : textOfPrompt(given)
+  const prompts = readPrompts(prompt)
+  const shown = prompts.map((_, index) =>
+    isSeveral ? readShown(`prompt[${index}]`, given[index], media) : readShown("prompt", given, media),
+  )
   const shared = readShared(fields, headers)
   checkProducts(prompts, shared)
   return {
-    requests: prompts.map((each) => ({ ...shared, prompt: each })),
+    requests: prompts.map((each, index) => ({ ...shared, prompt: each, ...shown[index] })),
     isList: Array.isArray(prompt) && typeof prompt[0] !== "number",
     ...readReply(fields),
   }
@@ -92,14 +103,22 @@ function readReply(fields: Fields): Pick<NativeCall, "reply" | "responseFields">
   }
 }
 
-/** A prompt may be wrapped in an object that could also carry images. */
+/** A prompt may be wrapped in an object that has images and sounds too. */
 function textOfPrompt(prompt: unknown): unknown {
   if (!isJsonObject(prompt)) return prompt
   const fields = new Fields(prompt, "prompt.")
-  refuseUnsupported(fields, { multimodal_data: refusedUnlessEmpty() }, "prompt.")
   const text = fields.text("prompt_string", TEXTS.prompt)
   if (text === undefined) throw new InvalidRequest("prompt.prompt_string is required", "prompt")
   return text
+}
+
+/** What a wrapped prompt shows at its marks. Whether it is a picture or a sound, its content tells. */
+function readShown(path: string, prompt: unknown, media: MediaSink): Pick<CompletionRequest, "media"> {
+  if (!isJsonObject(prompt)) return {}
+  const data = new Fields(prompt, `${path}.`).list("multimodal_data", COUNTS.contentParts) ?? []
+  if (data.length === 0) return {}
+  const parts = data.map((each, index) => media.either(`${path}.multimodal_data[${index}]`, each))
+  return { media: { mark: MEDIA_MARK, parts } }
 }
 
 function readFiles(fields: Fields): NonNullable<CompletionRequest["files"]> {

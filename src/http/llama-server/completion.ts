@@ -2,13 +2,13 @@ import { Elysia } from "elysia"
 import type { GenerationEvent } from "../../domain/chat"
 import type { Engine } from "../../engine/contract"
 import { InternalError } from "../../errors/base"
-import { BODY_BYTES } from "../../limits"
 import { abortControllerFor, consume } from "../context/consume"
 import { mayBeSilent } from "../context/idle"
 import { type RequestContext, requestContextOf } from "../context/request-context"
-import type { CurrentSettings } from "../context/settings"
 import { type HeaderOptions, readHeaderOptions } from "../read/headers"
-import { type JsonObject, readJsonObject } from "../read/body/json-body"
+import type { JsonObject } from "../read/body/json-body"
+import { type MediaContext, readingMedia } from "../read/media/media-intake"
+import type { MediaSink } from "../read/media/media-sink"
 import { joinMixedPrompts } from "../read/mixed-prompts"
 import { AnswerBuilder, LogprobBudget } from "../render/answer"
 import { type Indexed, merge, PROMPTS_AT_A_TIME } from "../render/merge"
@@ -18,15 +18,14 @@ import { CompletionStream, type Ending, selected, toCompletionBody } from "./com
 import { type NativeCall, toNativeCall, toInfillCall } from "./completion-call"
 import { llamaServerDialect } from "./dialect"
 
-export interface NativeContext {
+export interface NativeContext extends MediaContext {
   readonly engine: Engine
-  readonly settings: CurrentSettings
 }
 
 /** POST /completion, /completions and /infill, in llama-server's own form. */
 export function nativeCompletionRoutes(context: NativeContext) {
   const answering =
-    (read: (body: JsonObject, headers: HeaderOptions) => NativeCall) =>
+    (read: (body: JsonObject, headers: HeaderOptions, media: MediaSink) => NativeCall) =>
     async ({
       request,
       server,
@@ -36,15 +35,11 @@ export function nativeCompletionRoutes(context: NativeContext) {
     }) => {
       const requestContext = requestContextOf(request)
       const client = abortControllerFor(request)
-      const given = await readJsonObject(request, BODY_BYTES.generation)
-      mayBeSilent(request, server)
-      const { signal } = client
-      const body = await joinMixedPrompts(given, "prompt", {
-        engine: context.engine,
-        kind: "completion",
-        signal,
+      const tokenizing = { engine: context.engine, kind: "completion", signal: client.signal } as const
+      const call = await readingMedia(context, request, async (given, media) => {
+        mayBeSilent(request, server)
+        return read(await joinMixedPrompts(given, "prompt", tokenizing), readHeaderOptions(request), media)
       })
-      const call = read(body, readHeaderOptions(request))
       requestContext.logRequests(call.requests, context.settings().logContent)
       const run: Run = { call, client, requestContext }
       return call.reply.stream ? await streamed(context, run) : await whole(context, run)

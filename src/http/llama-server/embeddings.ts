@@ -15,7 +15,7 @@ type ReadEmbedding = (body: JsonObject, headers: HeaderOptions) => EmbeddingRequ
 
 /**
  * POST /embedding and /embeddings, in llama-server's own form: `content` has what `input` has elsewhere, and every
- * text has a list of vectors, which is one here. `read`: the dialect whose fields these are otherwise.
+ * text has a list of vectors: of its tokens where they are not pooled, otherwise one. `read`: the dialect whose fields these are otherwise.
  */
 export function nativeEmbeddingRoutes({ engine, settings }: NativeContext, read: ReadEmbedding) {
   const embed = async ({ request, server }: { request: Request; server: Bun.Server<unknown> | null }) => {
@@ -28,16 +28,23 @@ export function nativeEmbeddingRoutes({ engine, settings }: NativeContext, read:
       kind: "embedding",
       signal: client.signal,
     })
-    const call = read(joined, readHeaderOptions(request))
+    const call = { ...read(joined, readHeaderOptions(request)), takesTokens: true as const }
     requestContext.logRequests([call], settings().logContent)
     const builder = new VectorBuilder(call.inputs.length)
     const events = requestContext.takeModelFrom(engine.embed(call, client.signal))
     await consume(events[Symbol.asyncIterator](), client.signal, (event) => builder.add(event))
-    const { vectors, usage } = builder.build()
+    const { vectors, usage, tokenWidth } = builder.build()
     requestContext.measured({ texts: usage.inputs, tokens: usage.inputTokens })
-    return vectors.map((vector, index) => ({ index, embedding: [Array.from(vector)] }))
+    return vectors.map((vector, index) => ({ index, embedding: rowsOf(vector, tokenWidth) }))
   }
   return new Elysia({ name: "llama-server-embeddings" })
     .post("/embedding", embed, { parse: "none" })
     .post("/embeddings", embed, { parse: "none" })
+}
+
+function rowsOf(vector: Float32Array, width = vector.length): readonly (readonly number[])[] {
+  const count = width === 0 ? 0 : vector.length / width
+  return Array.from({ length: count }, (_, row) =>
+    Array.from(vector.subarray(row * width, (row + 1) * width)),
+  )
 }

@@ -1,23 +1,35 @@
 import { Elysia } from "elysia"
 import type { ChatRequest, CompletionRequest } from "../../domain/chat"
 import type { Engine } from "../../engine/contract"
-import { BODY_BYTES } from "../../limits"
 import { abortControllerFor } from "../context/consume"
 import { mayBeSilent } from "../context/idle"
 import { requestContextOf } from "../context/request-context"
 import { type HeaderOptions, readHeaderOptions } from "../read/headers"
-import { type JsonObject, readJsonObject } from "../read/body/json-body"
+import type { JsonObject } from "../read/body/json-body"
+import { type MediaContext, readingMedia } from "../read/media/media-intake"
+import type { MediaSink } from "../read/media/media-sink"
 
 /** Reads the body of a chat or completion request. @throws InvalidRequest, Unsupported */
-type ReadChat = (body: JsonObject, headers: HeaderOptions) => ChatRequest | CompletionRequest
+type ReadChat = (
+  body: JsonObject,
+  headers: HeaderOptions,
+  media: MediaSink,
+) => ChatRequest | CompletionRequest
+
+interface PromptContext extends MediaContext {
+  readonly engine: Engine
+}
 
 /**
  * POST /apply-template, which returns a chat's prompt, and /chat/completions/input_tokens, which counts its tokens.
  * `read`: the dialect whose chats these are.
  */
-export function promptRoutes(engine: Engine, read: ReadChat) {
+export function promptRoutes(context: PromptContext, read: ReadChat) {
+  const { engine } = context
   const rendered = async (request: Request, server: Bun.Server<unknown> | null) => {
-    const chat = read(await readJsonObject(request, BODY_BYTES.generation), readHeaderOptions(request))
+    const chat = await readingMedia(context, request, (body, media) =>
+      read(body, readHeaderOptions(request), media),
+    )
     mayBeSilent(request, server)
     requestContextOf(request).found((await engine.resolve(chat.model, chat.kind)).name)
     return await engine.render(chat, abortControllerFor(request).signal)

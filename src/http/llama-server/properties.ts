@@ -4,6 +4,7 @@ import type { TextModelDetails } from "../../domain/model"
 import type { ModelSettings } from "../../domain/settings"
 import { recommendedSampling, SAMPLING_DEFAULTS } from "../../formats/sampling-defaults"
 import { toGenerationSettings } from "./generation-settings"
+import { MEDIA_MARK } from "./media-mark"
 
 /** llama.cpp's number for "as many as there is room for". */
 const UNLIMITED = -1
@@ -41,6 +42,7 @@ export function toProperties(
     model_path: `${model.name}.gguf`,
     model_ftype: model.quantization,
     modalities: { vision: model.capabilities.includes("vision"), video: false, audio: false },
+    media_marker: MEDIA_MARK,
     endpoint_slots: true,
     endpoint_props: false,
     endpoint_metrics: true,

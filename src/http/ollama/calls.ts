@@ -1,11 +1,13 @@
-import type { ChatMessage, ChatRequest, CompletionRequest } from "../../domain/chat"
+import type { ChatMessage, ChatRequest, CompletionRequest, MediaPart } from "../../domain/chat"
 import { InvalidRequest } from "../../errors/request"
 import { COUNTS, NUMBERS, TEXTS } from "../../limits"
 import { checkInteger, checkList, Fields } from "../read/fields"
 import type { HeaderOptions } from "../read/headers"
 import type { JsonObject } from "../read/body/json-body"
+import { type MediaSink, TEXT_ONLY } from "../read/media/media-sink"
 import { readOllamaMessages, readOllamaTools } from "./messages"
-import { type CommonCall, readCommon, refuseImages } from "./options"
+import { readImages, withImages } from "./images"
+import { type CommonCall, readCommon } from "./options"
 
 /** A call of `/api/chat` or `/api/generate`. */
 export interface OllamaCall extends CommonCall {
@@ -18,10 +20,14 @@ export interface OllamaCall extends CommonCall {
 }
 
 /** @throws InvalidRequest, Unsupported */
-export function toOllamaChat(body: JsonObject, headers: HeaderOptions = {}): OllamaCall {
+export function toOllamaChat(
+  body: JsonObject,
+  headers: HeaderOptions = {},
+  media: MediaSink = TEXT_ONLY,
+): OllamaCall {
   const fields = new Fields(body)
   const common = readCommon(fields, headers)
-  const messages = readOllamaMessages(fields)
+  const messages = readOllamaMessages(fields, media)
   const tools = readOllamaTools(fields)
   const use = tools.length > 0 && ({ tools, choice: "auto", isParallel: true } as const)
   return {
@@ -33,25 +39,29 @@ export function toOllamaChat(body: JsonObject, headers: HeaderOptions = {}): Oll
 }
 
 /** @throws InvalidRequest, Unsupported */
-export function toOllamaGenerate(body: JsonObject, headers: HeaderOptions = {}): OllamaCall {
+export function toOllamaGenerate(
+  body: JsonObject,
+  headers: HeaderOptions = {},
+  media: MediaSink = TEXT_ONLY,
+): OllamaCall {
   const fields = new Fields(body)
   const common = readCommon(fields, headers)
   const prompt = fields.text("prompt", TEXTS.prompt) ?? ""
   const suffix = fields.text("suffix", TEXTS.prompt) ?? ""
   const system = fields.text("system", TEXTS.prompt) ?? ""
   const isRaw = fields.boolean("raw") ?? false
-  refuseImages("images", fields.unchecked("images"))
+  const images = readImages(fields, "", media)
   const template = fields.text("template", TEXTS.template) ?? ""
   const context = readContext(fields)
   if (isRaw && (system !== "" || template !== "" || context.length > 0))
     throw new InvalidRequest("raw cannot be combined with template, system or context", "raw")
   const call = { ...common, context, reportsContext: !isRaw }
-  if (prompt === "" && suffix === "") return call
+  if (prompt === "" && suffix === "" && images.length === 0) return call
   if (isRaw || (suffix !== "" && template === "")) {
     const completion: CompletionRequest = {
       ...common.shared,
       kind: "completion",
-      prompt,
+      ...rawPrompt(images, prompt),
       echo: false,
       ...(suffix !== "" && { suffix }),
     }
@@ -59,11 +69,21 @@ export function toOllamaGenerate(body: JsonObject, headers: HeaderOptions = {}):
   }
   const messages: ChatMessage[] = [
     ...(system === "" ? [] : [{ role: "system", content: system } as const]),
-    { role: "user", content: prompt },
+    { role: "user", content: withImages(images, prompt) },
   ]
   const chat = chatOf(common, messages)
   if (template === "") return { ...call, request: chat }
   return { ...call, request: { ...chat, template, ...(suffix !== "" && { templateArguments: { suffix } }) } }
+}
+
+/** Images come first here too. */
+function rawPrompt(
+  images: readonly MediaPart[],
+  prompt: string,
+): Pick<CompletionRequest, "prompt" | "media"> {
+  if (images.length === 0) return { prompt }
+  const mark = crypto.randomUUID()
+  return { prompt: mark.repeat(images.length) + prompt, media: { mark, parts: images } }
 }
 
 function chatOf({ shared, reasoning }: CommonCall, messages: readonly ChatMessage[]): ChatRequest {

@@ -1,12 +1,11 @@
 import type { Engine } from "../../engine/contract"
 import type { Logger } from "../../log/logger"
 import type { ModelLibrary } from "../context/library"
-import type { CurrentSettings } from "../context/settings"
+import type { MediaContext } from "../read/media/media-intake"
 
 /** Shared by all routes of this dialect. */
-export interface OllamaContext {
+export interface OllamaContext extends MediaContext {
   readonly engine: Engine
-  readonly settings: CurrentSettings
   readonly log: Logger
   /** Absent: models cannot be changed here. */
   readonly library: ModelLibrary | undefined

@@ -2,12 +2,13 @@ import { Elysia } from "elysia"
 import type { ChatRequest, CompletionRequest, GenerationEvent } from "../../domain/chat"
 import type { Answering } from "../../engine/contract"
 import { InvalidRequest } from "../../errors/request"
-import { BODY_BYTES } from "../../limits"
 import { abortControllerFor, consume } from "../context/consume"
 import { mayBeSilent } from "../context/idle"
 import { type RequestContext, requestContextOf } from "../context/request-context"
 import { type HeaderOptions, readHeaderOptions } from "../read/headers"
-import { type JsonObject, readJsonObject } from "../read/body/json-body"
+import type { JsonObject } from "../read/body/json-body"
+import { readingMedia } from "../read/media/media-intake"
+import type { MediaSink } from "../read/media/media-sink"
 import { JSON_LINES, sse } from "../render/sse"
 import { waitingNote } from "../render/waiting-note"
 import { type OllamaCall, toOllamaChat, toOllamaGenerate } from "./calls"
@@ -31,7 +32,7 @@ export function ollamaGenerationRoutes(context: OllamaContext) {
   const unused = new UnusedOptions(context.log)
   const wishes = new ContextWishes(context.engine, context.log)
   const answering =
-    (read: (body: JsonObject, headers: HeaderOptions) => OllamaCall, form: RecordForm) =>
+    (read: (body: JsonObject, headers: HeaderOptions, media: MediaSink) => OllamaCall, form: RecordForm) =>
     async ({
       request,
       server,
@@ -40,7 +41,9 @@ export function ollamaGenerationRoutes(context: OllamaContext) {
       readonly server: Bun.Server<unknown> | null
     }) => {
       const requestContext = requestContextOf(request)
-      const call = read(await readJsonObject(request, BODY_BYTES.generation), readHeaderOptions(request))
+      const call = await readingMedia(context, request, (body, media) =>
+        read(body, readHeaderOptions(request), media),
+      )
       mayBeSilent(request, server)
       unused.note(call.unusedOptions)
       const client = abortControllerFor(request)

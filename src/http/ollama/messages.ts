@@ -5,30 +5,36 @@ import { COUNTS, TEXTS, TOOLS } from "../../limits"
 import { CallHistory } from "../read/call-history"
 import { defined, Fields, invalidField } from "../read/fields"
 import { isJsonObject } from "../read/body/json-body"
+import type { MediaSink } from "../read/media/media-sink"
 import { checkNested } from "../read/nested-value"
 import { checkTools, readFunction } from "../read/tools"
-import { refuseImages } from "./options"
+import { readImages, withImages } from "./images"
 
 const ROLES = ["system", "user", "assistant", "tool"] as const
 
 type ReadRole = (typeof ROLES)[number]
 
 /** The messages of a chat; none where the field is absent. @throws InvalidRequest, Unsupported */
-export function readOllamaMessages(fields: Fields): readonly ChatMessage[] {
+export function readOllamaMessages(fields: Fields, media: MediaSink): readonly ChatMessage[] {
   const messages = fields.list("messages", COUNTS.messages) ?? []
   const calls = new CallHistory()
-  return messages.map((message, index) => readMessage(`messages[${index}]`, message, calls))
+  return messages.map((message, index) => readMessage(`messages[${index}]`, message, { calls, media }))
 }
 
-function readMessage(path: string, value: unknown, calls: CallHistory): ChatMessage {
+interface Reading {
+  readonly calls: CallHistory
+  readonly media: MediaSink
+}
+
+function readMessage(path: string, value: unknown, { calls, media }: Reading): ChatMessage {
   if (!isJsonObject(value)) throw invalidField(path, "an object", value)
   const fields = new Fields(value, `${path}.`)
   const role = readRole(path, fields)
-  refuseImages(`${path}.images`, fields.unchecked("images"))
+  const images = readImages(fields, `${path}.`, media)
   const toolCalls = role === "assistant" ? readCalls(path, fields, calls) : undefined
   return {
     role,
-    content: fields.text("content", TEXTS.prompt) ?? "",
+    content: withImages(images, fields.text("content", TEXTS.prompt) ?? ""),
     ...defined({
       toolCalls,
       reasoning: (role === "assistant" && fields.text("thinking", TEXTS.prompt)) || undefined,

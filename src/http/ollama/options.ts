@@ -1,5 +1,5 @@
 import type { GenerationOptions, OutputConstraint, ReasoningOptions } from "../../domain/chat"
-import { InvalidRequest, Unsupported } from "../../errors/request"
+import { InvalidRequest } from "../../errors/request"
 import { COUNTS, NUMBERS, TEXTS } from "../../limits"
 import { readAdapters } from "../read/adapters"
 import { checkText, defined, Fields, invalidField } from "../read/fields"
@@ -118,10 +118,4 @@ function readThink(think: unknown): ReasoningOptions | undefined {
   if (typeof think === "boolean") return { isEnabled: think }
   if (typeof think === "string" && LEVELS.includes(think)) return { isEnabled: true, effort: think }
   throw invalidField("think", 'true, false, "low", "medium", "high" or "max"', think)
-}
-
-/** @throws Unsupported where a list of images is not empty */
-export function refuseImages(path: string, images: unknown): void {
-  if (images === undefined || (Array.isArray(images) && images.length === 0)) return
-  throw new Unsupported(`${path} is not supported yet: models here cannot see images`, path)
 }

@@ -1,11 +1,10 @@
 import { Elysia } from "elysia"
 import type { GenerationEvent, TokenLogprob } from "../../domain/chat"
-import { BODY_BYTES } from "../../limits"
 import { abortControllerFor, consume } from "../context/consume"
 import { mayBeSilent } from "../context/idle"
 import { type RequestContext, requestContextOf } from "../context/request-context"
 import { readHeaderOptions } from "../read/headers"
-import { readJsonObject } from "../read/body/json-body"
+import { readingMedia } from "../read/media/media-intake"
 import { AnswerBuilder, type CompleteAnswer } from "../render/answer"
 import { sse } from "../render/sse"
 import { toTimingsBody } from "../render/timings"
@@ -41,9 +40,8 @@ export function chatRoutes(context: OpenAiContext) {
     "/v1/chat/completions",
     async ({ request, server }) => {
       const requestContext = requestContextOf(request)
-      const call = toChatCall(
-        await readJsonObject(request, BODY_BYTES.generation),
-        readHeaderOptions(request),
+      const call = await readingMedia(context, request, (body, media) =>
+        toChatCall(body, readHeaderOptions(request), media),
       )
       mayBeSilent(request, server)
       const identity = await createIdentity(context, "chatcmpl", call.request.model)

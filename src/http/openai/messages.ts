@@ -1,11 +1,13 @@
-import type { ChatMessage, Content, ContentPart, Role, ToolCall } from "../../domain/chat"
+import type { ChatMessage, Content, Role, ToolCall } from "../../domain/chat"
 import { InvalidRequest, Unsupported } from "../../errors/request"
 import { shorten } from "../../lib/text/shorten"
 import { COUNTS, SHOWN, type TextBound, TEXTS, TOOLS } from "../../limits"
 import { checkText, defined, Fields, invalidField, tooMany } from "../read/fields"
-import { isJsonObject, type JsonObject } from "../read/body/json-body"
+import { isJsonObject } from "../read/body/json-body"
+import type { MediaSink } from "../read/media/media-sink"
 import { checkNested } from "../read/nested-value"
 import { CallHistory } from "../read/call-history"
+import { readPart } from "./content-parts"
 
 /** `function`: the older name of `tool`. */
 const ROLES = ["system", "developer", "user", "assistant", "tool", "function"] as const satisfies readonly (
@@ -14,15 +16,15 @@ const ROLES = ["system", "developer", "user", "assistant", "tool", "function"] a
 
 /**
  * Reads the `messages` of a chat request.
- * @throws InvalidRequest, and Unsupported for content other than text and calls of other tools than functions
+ * @throws InvalidRequest, and Unsupported for content of other types and calls of other tools than functions
  */
-export function readMessages(fields: Fields): readonly ChatMessage[] {
+export function readMessages(fields: Fields, media: MediaSink): readonly ChatMessage[] {
   const messages = fields.list("messages", COUNTS.messages)
   if (messages === undefined) throw new InvalidRequest("messages is required", "messages")
   if (messages.length === 0) throw new InvalidRequest("messages must not be empty", "messages")
   checkParts(messages)
   const calls = new CallHistory()
-  return messages.map((message, index) => readMessage(`messages[${index}]`, message, calls))
+  return messages.map((message, index) => readMessage(`messages[${index}]`, message, { calls, media }))
 }
 
 /** @throws InvalidRequest if all messages together have too many parts, or tool calls */
@@ -39,7 +41,12 @@ function checkParts(messages: readonly unknown[]): void {
 
 type ReadRole = (typeof ROLES)[number]
 
-function readMessage(path: string, value: unknown, calls: CallHistory): ChatMessage {
+interface Reading {
+  readonly calls: CallHistory
+  readonly media: MediaSink
+}
+
+function readMessage(path: string, value: unknown, { calls, media }: Reading): ChatMessage {
   if (!isJsonObject(value)) throw invalidField(path, "an object", value)
   const fields = new Fields(value, `${path}.`)
   const role = fields.choice("role", ROLES)
@@ -50,7 +57,7 @@ function readMessage(path: string, value: unknown, calls: CallHistory): ChatMess
   for (const call of toolCalls ?? []) calls.add(call)
   return {
     role: role === "function" ? "tool" : role,
-    content: readContent(`${path}.content`, fields.unchecked("content"), role),
+    content: readContent(`${path}.content`, fields.unchecked("content"), role, media),
     ...defined({
       toolCalls,
       name: fields.text("name", TEXTS.name),
@@ -130,29 +137,12 @@ function required(fields: Fields, name: string, bound: TextBound, path: string):
   return text
 }
 
-function readContent(path: string, content: unknown, role: ReadRole): Content {
+function readContent(path: string, content: unknown, role: ReadRole, media: MediaSink): Content {
   if (content === undefined) {
     if (role === "assistant") return ""
     throw new InvalidRequest(`${path} is required for role ${role}`, path)
   }
   if (typeof content === "string") return checkText(path, content, TEXTS.prompt)
   if (!Array.isArray(content)) throw invalidField(path, "a string or an array of parts", content)
-  return content.map((part, index) => readPart(`${path}[${index}]`, part))
-}
-
-function readPart(path: string, part: unknown): ContentPart {
-  if (!isJsonObject(part)) throw invalidField(path, "an object with a type", part)
-  const type = part["type"]
-  if (type === "text") return readText(path, part, "text")
-  if (type === "refusal") return readText(path, part, "refusal")
-  if (typeof type !== "string") throw invalidField(`${path}.type`, "a string", type)
-  throw new Unsupported(
-    `${path} has type ${JSON.stringify(shorten(type, SHOWN.value))}; only text is supported so far`,
-    path,
-  )
-}
-
-function readText(path: string, part: JsonObject, name: string): ContentPart {
-  const text = checkText(`${path}.${name}`, part[name], TEXTS.prompt)
-  return { type: "text", text }
+  return content.map((part, index) => readPart(`${path}[${index}]`, part, media))
 }

@@ -50,6 +50,7 @@ const OF_GENERATION: FieldTable = {
   response_format: taken,
   "speculative.n_max": taken,
   "speculative.n_min": taken,
+  "speculative.p_min": taken,
   "speculative.type": taken,
   // llama-server. Context shift has no counterpart here.
   cache_prompt: taken,

@@ -5,6 +5,7 @@ import { refuseUnsupported } from "../read/field-table"
 import { defined, Fields, invalidField } from "../read/fields"
 import type { HeaderOptions } from "../read/headers"
 import type { JsonObject } from "../read/body/json-body"
+import { type MediaSink, TEXT_ONLY } from "../read/media/media-sink"
 import { readBestOf, readGenerationOptions, readReplyOptions, type ReplyOptions } from "../read/options"
 import { readPrompts } from "../read/prompts"
 import { checkNested } from "../read/nested-value"
@@ -41,10 +42,14 @@ export interface CompletionCall {
 }
 
 /** @throws InvalidRequest, Unsupported */
-export function toChatCall(body: JsonObject, headers: HeaderOptions = {}): ChatCall {
+export function toChatCall(
+  body: JsonObject,
+  headers: HeaderOptions = {},
+  media: MediaSink = TEXT_ONLY,
+): ChatCall {
   const fields = new Fields(body)
   refuseUnsupported(fields, CHAT_FIELDS)
-  const messages = readMessages(fields)
+  const messages = readMessages(fields, media)
   const tools = readToolCalling(fields)
   const reasoning = readReasoning(fields)
   const continueFinalMessage = fields.boolean("continue_final_message") ?? false
@@ -123,8 +128,9 @@ function readKeepLast(fields: Fields): number | undefined {
 export function toRenderRequest(
   body: JsonObject,
   headers: HeaderOptions = {},
+  media: MediaSink = TEXT_ONLY,
 ): ChatRequest | CompletionRequest {
-  if (!("prompt" in body)) return toChatCall(body, headers).request
+  if (!("prompt" in body)) return toChatCall(body, headers, media).request
   const { requests } = toCompletionCall(body, headers)
   const [request] = requests
   if (request !== undefined && requests.length === 1) return request

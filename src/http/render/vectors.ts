@@ -5,6 +5,8 @@ import { InternalError } from "../../errors/base"
 /** The numbers for all inputs of a request, in their order. */
 export interface CompleteVectors {
   readonly vectors: readonly Float32Array[]
+  /** Numbers in the vector of a token, where the inputs' vectors are those of their tokens. */
+  readonly tokenWidth?: number
   readonly usage: EmbeddingUsage
   readonly timings: MediaTimings
 }
@@ -12,6 +14,7 @@ export interface CompleteVectors {
 /** Collects the events of one embedding or rerank request. */
 export class VectorBuilder {
   readonly #vectors: (Float32Array | undefined)[]
+  #tokenWidth: number | undefined
   #done: Extract<EmbeddingEvent, { readonly type: "done" }> | undefined
 
   constructor(inputs: number) {
@@ -21,7 +24,8 @@ export class VectorBuilder {
   add(event: EmbeddingEvent): void {
     if (event.type === "done") this.#done = event
     if (event.type !== "vectors") return
-    const { indices, values } = event
+    const { indices, values, tokenWidth } = event
+    this.#tokenWidth ??= tokenWidth
     const width = values.length / Math.max(1, indices.length)
     for (const [at, index] of indices.entries())
       this.#vectors[index] = values.subarray(at * width, (at + 1) * width)
@@ -34,6 +38,11 @@ export class VectorBuilder {
     if (this.#done === undefined || !isWhole)
       throw new InternalError("the vectors broke off before their end")
     const { usage, timings } = this.#done
-    return { vectors, usage, timings }
+    return {
+      vectors,
+      usage,
+      timings,
+      ...(this.#tokenWidth !== undefined && { tokenWidth: this.#tokenWidth }),
+    }
   }
 }

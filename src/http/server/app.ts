@@ -102,7 +102,7 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
   const routes = new KnownRoutes(() => app.routes.filter(({ path }) => path !== "/*"))
   const openAi = { engine, version, settings, uploads, images }
   const descriptions = new ModelDescriptions(engine)
-  const ollama = { engine, settings, log, library: options.library }
+  const ollama = { engine, settings, uploads, log, library: options.library }
   const inProgress = new RequestsInProgress()
   const began = (requestContext: RequestContext) => {
     inProgress.add(requestContext)
@@ -152,8 +152,8 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     imageFileRoutes(images),
     modelRoutes(openAi, descriptions),
     statusRoutes({ engine, version, startedAt }),
-    controlRoutes(engine, toRenderRequest),
-    tokenRoutes(engine, toRenderRequest),
+    controlRoutes(openAi, toRenderRequest),
+    tokenRoutes(openAi, toRenderRequest),
     metricsRoutes(metrics),
     eventRoutes({ ...watched, activity: metrics?.activity ?? new Activity(), version, startedAt }),
     managementRoutes(watched),
@@ -161,13 +161,13 @@ export function createApp({ engine, version, startedAt, log, metrics, ...options
     nativeCompletionRoutes(openAi),
     nativeTokenRoutes(engine),
     nativeEmbeddingRoutes(openAi, (body, headers) => toEmbeddingCall(body, headers).request),
-    promptRoutes(engine, (body, headers) => toChatCall(body, headers).request),
+    promptRoutes(openAi, (body, headers, media) => toChatCall(body, headers, media).request),
     nativeModelRoutes(engine, descriptions, () => listModels(engine, descriptions)),
     serverStatusRoutes({ engine, version }),
     loraAdapterRoutes({ engine }),
     responseRoutes(openAi, responses, log),
     slotActionRoutes(engine),
-    anthropicRoutes({ engine, settings, log }),
+    anthropicRoutes({ engine, settings, uploads, log }),
     ollamaGenerationRoutes(ollama),
     ollamaEmbeddingRoutes(ollama),
     ollamaModelRoutes(ollama, descriptions),

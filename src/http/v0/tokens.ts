@@ -1,6 +1,5 @@
 import { Elysia } from "elysia"
 import type { TokensRequest, TokensResult } from "../../domain/tokens"
-import type { Engine } from "../../engine/contract"
 import { InvalidRequest } from "../../errors/request"
 import { BODY_BYTES, COUNTS, NUMBERS, TEXTS } from "../../limits"
 import { abortControllerFor } from "../context/consume"
@@ -8,10 +7,11 @@ import { mayBeSilent } from "../context/idle"
 import { requestContextOf } from "../context/request-context"
 import { checkInteger, Fields } from "../read/fields"
 import { readHeaderOptions } from "../read/headers"
-import { type JsonObject, readJsonObject } from "../read/body/json-body"
+import { readJsonObject } from "../read/body/json-body"
+import { readingMedia } from "../read/media/media-intake"
 import { readModel } from "../read/options"
 import { toPieces } from "../render/pieces"
-import type { ReadGeneration } from "./control"
+import type { GenerationContext, ReadGeneration } from "./control"
 
 /** POST /v0/tokenize. `pieces`: texts, or bytes where a token is a part of a character. */
 interface TokenizeBody {
@@ -21,7 +21,8 @@ interface TokenizeBody {
 }
 
 /** POST /v0/tokenize, /v0/detokenize and /v0/count. `readGeneration`: see `controlRoutes`. */
-export function tokenRoutes(engine: Engine, readGeneration: ReadGeneration) {
+export function tokenRoutes(context: GenerationContext, readGeneration: ReadGeneration) {
+  const { engine } = context
   const ask = async (request: Request, read: (fields: Fields) => TokensRequest): Promise<TokensResult> => {
     const asked = read(new Fields(await readJsonObject(request, BODY_BYTES.generation)))
     if (asked.model !== undefined) requestContextOf(request).found((await engine.resolve(asked.model)).name)
@@ -47,8 +48,9 @@ export function tokenRoutes(engine: Engine, readGeneration: ReadGeneration) {
     .post(
       "/v0/count",
       async ({ request, server }) => {
-        const body: JsonObject = await readJsonObject(request, BODY_BYTES.generation)
-        const generation = readGeneration(body, readHeaderOptions(request))
+        const generation = await readingMedia(context, request, (body, media) =>
+          readGeneration(body, readHeaderOptions(request), media),
+        )
         mayBeSilent(request, server)
         requestContextOf(request).found((await engine.resolve(generation.model, generation.kind)).name)
         const { tokens } = await engine.render(generation, abortControllerFor(request).signal)

@@ -4,22 +4,25 @@ import { basename, join } from "node:path"
 import { adapterOfPart, type AttachedPart } from "../../domain/attached-parts"
 import type { ModelSummary } from "../../domain/model"
 import { placeAndReason } from "../../errors/base"
+import { CannotConvert } from "../../errors/convert"
 import { AdapterExists, InvalidModelFile } from "../../errors/model"
 import { FileFailed } from "../../errors/store"
 import { describeAdapter, misfitOf } from "../../formats/gguf/adapter"
 import { readGgufHeader } from "../../formats/gguf/read"
 import type { AdapterLibrary, ModelAdapter } from "../contract"
 import { type AdapterFile, type AdapterFiles, adapterNameOf } from "./adapter-files"
+import { type AdapterFolders, isFolder } from "./adapter-folders"
 
 /** An adapter that the user applies to every model that it fits. */
 export interface ConfiguredAdapter {
-  /** Absolute. */
+  /** Absolute: a file, or a folder as PEFT writes them. */
   readonly path: string
   readonly scale: number
 }
 
 export interface LibraryParts {
   readonly files: AdapterFiles
+  readonly folders: AdapterFolders
   /** It need not exist. */
   readonly folder: string
   /** Read each time, as they may change. */
@@ -29,19 +32,35 @@ export interface LibraryParts {
 }
 
 interface ScaledFile extends AdapterFile {
+  /** What the user named, if it was made from that. */
+  readonly given?: string
   readonly scale: number
 }
 
 /** The adapters of one folder and of the configuration. The folder is read again for every call. */
 export function createAdapterLibrary({
   files,
+  folders,
   folder,
   configured,
   architectureOf,
 }: LibraryParts): AdapterLibrary {
-  const scaledFiles = async (): Promise<readonly ScaledFile[]> => {
+  /** A folder becomes a file for the model that it is used with; what it is by then is known without a model. */
+  const inspect = async (path: string, model: ModelSummary | undefined): Promise<AdapterFile> => {
+    if (!(await isFolder(path))) return await files.inspect(path)
+    const bare = await folders.describe(path)
+    if (bare.fault !== undefined || model === undefined) return bare
+    try {
+      return await files.inspect(await folders.convert(path, model.path))
+    } catch (error) {
+      return { ...bare, fault: faultOf(error) }
+    }
+  }
+
+  const scaledFiles = async (model?: ModelSummary): Promise<readonly ScaledFile[]> => {
     const named: ScaledFile[] = []
-    for (const { path, scale } of configured()) named.push({ ...(await files.inspect(path)), scale })
+    for (const { path, scale } of configured())
+      named.push({ ...(await inspect(path, model)), scale, given: path })
     const others = await files.inFolder(folder)
     return onePerName([...named, ...others.map((file) => ({ ...file, scale: 0 }))])
   }
@@ -50,7 +69,7 @@ export function createAdapterLibrary({
     name: file.name,
     scale: file.scale,
     sizeBytes: file.sizeBytes,
-    path: file.path,
+    path: misfit === undefined ? file.path : (file.given ?? file.path),
     ...(misfit !== undefined && { misfit }),
     key: () => files.digestOf(file.path),
   })
@@ -67,8 +86,7 @@ export function createAdapterLibrary({
       const base = isSame ? await files.baseOf(model.path) : { architecture, shapes: new Map() }
       return misfitOf(facts, base, `'${model.name}'`)
     } catch (error) {
-      const reason = error instanceof InvalidModelFile ? error.reason : placeAndReason(error)
-      return `cannot be compared with '${model.name}': ${reason}`
+      return `cannot be compared with '${model.name}': ${faultOf(error)}`
     }
   }
 
@@ -108,13 +126,19 @@ export function createAdapterLibrary({
     async of(model) {
       if (model.kind !== "text") return []
       const own = (model.parts ?? []).filter(({ role }) => role === "adapter").map(ofPart)
-      const all = await scaledFiles()
+      const all = await scaledFiles(model)
       const architecture = all.length === 0 ? undefined : await architectureOf(model)
       const others: ModelAdapter[] = []
       for (const file of all) others.push(usable(file, await misfit(file, model, architecture)))
       return onePerName([...own, ...others])
     },
   }
+}
+
+function faultOf(error: unknown): string {
+  return error instanceof InvalidModelFile || error instanceof CannotConvert
+    ? error.reason
+    : placeAndReason(error)
 }
 
 function ofPart(part: AttachedPart): ModelAdapter {

@@ -23,7 +23,6 @@ export function instructionsOf<T extends Instruction["type"]>(
 const WITHOUT_EFFECT: Readonly<Record<string, string>> = {
   num_keep: "a prompt that is too long is refused, not truncated",
   num_batch: "the batch size adapts to the machine",
-  draft_p_min: "how many tokens are guessed is decided by what pays off",
   main_gpu: "--device and models.NAME.devices select the devices",
 }
 

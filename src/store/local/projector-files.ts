@@ -37,18 +37,31 @@ export class ProjectorFiles {
     return record
   }
 
-  /** What the projector of a text model says, or a note of why it cannot be used. */
-  async ofModel(
-    { parts = [] }: Pick<ModelSummary, "parts">,
-    base: ProjectorBase,
-  ): Promise<{ readonly projector?: ProjectorFacts; readonly note?: string }> {
+  /**
+   * A text model with what its projector says. One that does not fit is not loaded, and a note says why: the model still
+   * generates texts.
+   * @param baseOf reads what the projector must fit: only called where there is one
+   */
+  async check<M extends ModelSummary>(
+    model: M,
+    baseOf: () => Promise<ProjectorBase | undefined>,
+  ): Promise<{ readonly model: M; readonly projector?: ProjectorFacts }> {
+    const { parts = [], defaults } = model
     const part = parts.find(({ role }) => role === "projector")
-    if (part === undefined) return {}
-    const { facts, fault } = await this.inspect(part.path)
+    const base = part && (await baseOf())
+    if (part === undefined || base === undefined) return { model }
+    const { facts, fault: damage } = await this.inspect(part.path)
     const misfit = facts && projectorMisfit(facts, base, "the model")
-    const reason = fault ?? (misfit && `it ${misfit}`)
-    if (reason !== undefined) return { note: `Its projector ${part.name} cannot be used: ${reason}.` }
-    return facts === undefined ? {} : { projector: facts }
+    const fault = damage ?? (misfit && `it ${misfit}`)
+    if (fault === undefined) return { model, ...(facts !== undefined && { projector: facts }) }
+    const note = `Its projector ${part.name} cannot be used: ${fault}.`
+    return {
+      model: {
+        ...model,
+        parts: parts.map((other) => (other === part ? { ...part, fault } : other)),
+        defaults: { ...defaults, notes: [...(defaults?.notes ?? []), note] },
+      },
+    }
   }
 
   /**

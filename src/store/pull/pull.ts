@@ -16,6 +16,7 @@ import { planPull } from "./find-plan"
 import type { PullPlan } from "./plan"
 import { repairModel } from "./repair"
 import { checkSignature, fetchSignature } from "./signatures"
+import { planSnapshot, Snapshot, type SnapshotReference } from "./snapshot"
 import { fileOfUrl, hubNameOfUrl, isUrl } from "./sources/url-source"
 import { SourceChanged } from "./transfer/download"
 import { HttpClient } from "./transfer/http-client"
@@ -130,6 +131,39 @@ export class Puller {
     }
   }
 
+  /**
+   * What {@link snapshot} would download.
+   * @throws as {@link planSnapshot}; Cancelled
+   */
+  async planSnapshot(reference: SnapshotReference, signal: AbortSignal): ReturnType<typeof planSnapshot> {
+    const context = this.#context(false, signal)
+    try {
+      return await planSnapshot(reference, { ...context, patience: impatient(context.patience) })
+    } catch (error) {
+      throw signal.aborted ? new Cancelled() : error
+    }
+  }
+
+  /**
+   * Downloads files of a repository without installing them. Resumes earlier downloads.
+   * @throws as {@link pull}
+   */
+  async snapshot(
+    plan: Awaited<ReturnType<typeof planSnapshot>>,
+    { signal, onEvent }: Pick<PullOptions, "signal" | "onEvent">,
+  ): Promise<Snapshot> {
+    const { store } = this.#options
+    try {
+      const context = this.#context(false, signal)
+      await cleanPartials(store.blobs)
+      await using _held = await store.blobs.hold(plan.files.flatMap(({ remote }) => remote.digest ?? []))
+      const files = await this.#fetch(plan, context, onEvent)
+      return await Snapshot.open(store, plan, files)
+    } catch (error) {
+      throw signal.aborted ? new Cancelled() : store.explain(error)
+    }
+  }
+
   /** As {@link repairModel}. */
   async repair({ model, isInsecure = false, signal, onEvent }: PullOptions): Promise<readonly string[]> {
     const context = this.#context(isInsecure, signal)
@@ -202,13 +236,9 @@ export class Puller {
     const { blobs } = store
     const declared = plan.files.flatMap(({ remote }) => remote.digest ?? [])
     await using _held = await blobs.hold(declared)
-    await this.#downloads.checkSpace(plan)
-    const signatures = await this.#fetchSignatures(plan, context)
-    const files = await this.#downloads.fetchAll(plan, context, onEvent)
+    const files = await this.#fetch(plan, context, onEvent)
     // Includes the digests that the sources did not declare.
     await using _all = await blobs.hold(files.map(({ digest }) => digest))
-    onEvent({ type: "status", status: "verifying sha256 digest" })
-    await this.#checkSignatures(signatures, files, onEvent)
     const adapter = await this.#adapterAmong(files)
     if (adapter !== undefined) return await this.#addAdapter(adapter, plan, files, { mayBeAdapter, onEvent })
     const manifest = await this.#manifestOf(plan, files)
@@ -221,6 +251,20 @@ export class Puller {
       onEvent({ type: "note", text: `${summary.name}: ${text}` })
     onEvent({ type: "status", status: "success" })
     return summary
+  }
+
+  /** Fetches the files of a plan, and verifies them. */
+  async #fetch(
+    plan: PullPlan,
+    context: SourceContext,
+    onEvent: PullOptions["onEvent"],
+  ): Promise<readonly ManifestFile[]> {
+    await this.#downloads.checkSpace(plan)
+    const signatures = await this.#fetchSignatures(plan, context)
+    const files = await this.#downloads.fetchAll(plan, context, onEvent)
+    onEvent({ type: "status", status: "verifying sha256 digest" })
+    await this.#checkSignatures(signatures, files, onEvent)
+    return files
   }
 
   /** The main file, if that is an adapter rather than a model. */

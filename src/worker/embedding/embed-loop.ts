@@ -1,4 +1,4 @@
-import type { EmbeddingEvent } from "../../domain/embedding"
+import type { EmbeddingEvent, Pooling } from "../../domain/embedding"
 import type { StepUsage } from "../../domain/loaded-model"
 import type { XllmError } from "../../errors/base"
 import { DecodeFailed, NotNumbers } from "../../errors/engine"
@@ -42,7 +42,9 @@ type OpenPack = Pack<OpenRequest>
 
 interface RunningPack extends OpenPack {
   readonly pass: Pass
-  readonly areScores: boolean
+  readonly pooling: Pooling
+  /** Numbers in a vector. */
+  readonly width: number
 }
 
 /** Turns texts into vectors: each step is one decode over texts of all open requests. */
@@ -110,18 +112,23 @@ export class EmbedLoop {
     const pack = this.#next(context.sequences)
     if (pack.texts.length === 0) return
     const tokens = pack.texts.map((text) => text.tokens)
-    const pass = newPass(this.#contexts.fastest(pack.tokens, context), tokens)
-    this.#running = { ...pack, pass, areScores: context.pooling === "rank" }
+    this.#running = {
+      ...pack,
+      pass: newPass(this.#contexts.fastest(pack.tokens, context), tokens),
+      pooling: context.pooling,
+      width: context.width,
+    }
   }
 
-  #compute({ texts, tokens, pass, areScores }: RunningPack): void {
+  #compute(running: RunningPack): void {
+    const { texts, tokens, pass } = running
     const result = pass.next()
     this.#contexts.decoded()
     if (result === "more") return this.#outbox.decoded({ sequences: texts.length, tokens: 0, kvCellsUsed: 0 })
     this.#running = undefined
     this.#outbox.decoded({ sequences: texts.length, tokens, kvCellsUsed: 0 })
     const vectors = result === "done" ? pass.vectors() : []
-    if (result === "done" && vectors.every(isFinite)) return this.#deliver(texts, vectors, areScores)
+    if (result === "done" && vectors.every(isFinite)) return this.#deliver(running, vectors)
     const open = texts.filter(({ request }) => this.#requests.includes(request))
     const [only] = open
     if (texts.length > 1) this.#suspects = open
@@ -139,22 +146,31 @@ export class EmbedLoop {
     return pack
   }
 
-  #deliver(texts: OpenPack["texts"], vectors: readonly Float32Array[], areScores: boolean): void {
+  #deliver({ texts, pooling, width }: RunningPack, vectors: readonly Float32Array[]): void {
     const byRequest = Map.groupBy(texts.keys(), (sequence) => texts[sequence]?.request)
     for (const [request, sequences] of byRequest) {
       if (request === undefined || !this.#requests.includes(request)) continue // it was cancelled
       const own = sequences.map((sequence) => {
         const vector = vectors[sequence] ?? new Float32Array(0)
-        return areScores ? vector : normalized(vector, request)
+        return pooling === "rank" || pooling === "none" ? vector : normalized(vector, request)
       })
-      this.#outbox.event(request.id, {
-        type: "vectors",
-        indices: Int32Array.from(sequences, (sequence) => texts[sequence]?.index ?? 0),
-        values: joined(own),
-      })
+      const indices = sequences.map((sequence) => texts[sequence]?.index ?? 0)
+      if (pooling === "none")
+        for (const [at, index] of indices.entries())
+          this.#vectors(request, [index], own[at] ?? new Float32Array(0), width)
+      else this.#vectors(request, indices, joined(own))
       request.left -= sequences.length
       this.#endIfDone(request)
     }
+  }
+
+  #vectors({ id }: OpenRequest, indices: readonly number[], values: Float32Array, tokenWidth?: number): void {
+    this.#outbox.event(id, {
+      type: "vectors",
+      indices: Int32Array.from(indices),
+      values,
+      ...(tokenWidth !== undefined && { tokenWidth }),
+    })
   }
 
   #endIfDone(request: OpenRequest): void {

@@ -48,7 +48,7 @@ export function loadEmbedder(
   const { model, gpuLayers } = loadWeights(library, name, path, settings, gpus)
   const threads = threadCount(settings.prefillThreads ?? settings.decodeThreads ?? usableCores())
   const mostTokens = longestText(model, settings)
-  const ways = waysOf(model)
+  const ways = waysOf(model, settings)
   const createFor = (tokens: number, { flashAttention }: Pick<TextModelSettings, "flashAttention">) =>
     EmbeddingContext.create(model, {
       ...settings,
@@ -136,11 +136,16 @@ export function longestText(
  * How a model's texts are computed. Where its file leaves the pooling open, it is the mean of a text's tokens. Tokens of
  * decoders see only what is before them, so that their texts can be computed in parts.
  */
-export function waysOf(model: Model): Pick<EmbeddingContextOptions, "pooling" | "partTokens"> {
+export function waysOf(
+  model: Model,
+  settings: Pick<TextModelSettings, "pooling">,
+): Pick<EmbeddingContextOptions, "pooling" | "partTokens"> {
   const architecture = model.metadata("general.architecture") ?? ""
   const inFile = POOLINGS[Number(model.metadata(`${architecture}.pooling_type`) ?? 0)] ?? "none"
-  const pooling = inFile === "none" ? "mean" : inFile
+  const usual = inFile === "none" ? "mean" : inFile
+  // Scores are made by a head that only pools in its own way.
+  const pooling = settings.pooling === "auto" || usual === "rank" ? usual : settings.pooling
   const isCausal = model.generatesText && model.metadata(`${architecture}.attention.causal`) !== "false"
-  const isGradual = isCausal && !isEncoder(architecture) && (pooling === "mean" || pooling === "last")
+  const isGradual = isCausal && !isEncoder(architecture) && pooling !== "cls" && pooling !== "rank"
   return { pooling, partTokens: isGradual ? PART_TOKENS : undefined }
 }

@@ -13,7 +13,7 @@ type PassContext = Pick<
 export interface Pass {
   /** Runs the next decode; with `failed` and `done` the pass has ended. */
   next(): "more" | "done" | "failed"
-  /** Of each text, once it is done. */
+  /** Of each text, once it is done; without pooling those of its tokens, one after another. */
   vectors(): readonly Float32Array[]
 }
 
@@ -40,8 +40,24 @@ class WholePass implements Pass {
   }
 
   vectors(): readonly Float32Array[] {
-    return this.#texts.map((_, sequence) => this.#context.vector(sequence))
+    if (this.#context.pooling !== "none")
+      return this.#texts.map((_, sequence) => this.#context.vector(sequence))
+    let index = 0
+    return this.#texts.map((tokens) => {
+      const vectors = new Float32Array(tokens.length * this.#context.width)
+      for (let place = 0; place < tokens.length; place++)
+        vectors.set(this.#context.tokenVector(index++), place * this.#context.width)
+      return vectors
+    })
   }
+}
+
+/** A token of a decode. */
+interface Row {
+  readonly index: number
+  readonly text: number
+  /** In its text. */
+  readonly position: number
 }
 
 /**
@@ -51,7 +67,9 @@ class WholePass implements Pass {
 class GradualPass implements Pass {
   readonly #context: PassContext
   readonly #texts: readonly Int32Array[]
+  /** Without pooling the vectors of all tokens. */
   readonly #sums: readonly Float64Array[]
+  readonly #keepsAll: boolean
   readonly #batch: Batch
   #text = 0
   #position = 0
@@ -59,7 +77,8 @@ class GradualPass implements Pass {
   constructor(context: PassContext, texts: readonly Int32Array[]) {
     this.#context = context
     this.#texts = texts
-    this.#sums = texts.map(() => new Float64Array(context.width))
+    this.#keepsAll = context.pooling === "none"
+    this.#sums = texts.map(({ length }) => new Float64Array(context.width * (this.#keepsAll ? length : 1)))
     this.#batch = new Batch(PART_TOKENS, texts.length)
   }
 
@@ -67,25 +86,26 @@ class GradualPass implements Pass {
     const isFirst = this.#text === 0 && this.#position === 0
     const rows = this.#fill()
     if (!this.#context.decode(this.#batch, isFirst)) return "failed"
-    for (const { index, text } of rows) {
-      const sum = this.#sums[text]
+    for (const { index, text, position } of rows) {
+      const from = this.#keepsAll ? position * this.#context.width : 0
+      const sum = this.#sums[text]?.subarray(from)
       for (const [at, value] of this.#context.tokenVector(index).entries())
         if (sum !== undefined) sum[at] = (sum[at] ?? 0) + value
     }
     return this.#text < this.#texts.length ? "more" : "done"
   }
 
-  #fill(): readonly { readonly index: number; readonly text: number }[] {
-    const rows: { index: number; text: number }[] = []
+  #fill(): readonly Row[] {
+    const rows: Row[] = []
     this.#batch.clear()
     while (this.#batch.size < PART_TOKENS) {
       const tokens = this.#texts[this.#text]
       if (tokens === undefined) break
       const isLast = this.#position === tokens.length - 1
-      const counts = isLast || this.#context.pooling === "mean"
+      const counts = isLast || this.#context.pooling !== "last"
       // llama.cpp computes all vectors, asked for or not.
       const index = this.#batch.add(tokens[this.#position] ?? 0, this.#position, this.#text, true)
-      if (counts) rows.push({ index, text: this.#text })
+      if (counts) rows.push({ index, text: this.#text, position: this.#position })
       this.#position = isLast ? 0 : this.#position + 1
       if (isLast) this.#text++
     }

@@ -1,7 +1,7 @@
 import type { EmbeddingRequest, RerankRequest, Truncation } from "../../domain/embedding"
 import { InputTooLong, InvalidRequest, Unsupported } from "../../errors/request"
 import type { VectorRequest } from "../../domain/tasks"
-import { TEXTS } from "../../limits"
+import { PRODUCTS, TEXTS } from "../../limits"
 import type { Vocabulary } from "../../llama/vocabulary"
 import type { PairLayout } from "./pairs"
 import type { Tokenizer } from "./tokenizer"
@@ -16,6 +16,8 @@ export interface TextPreparerParts {
   /** Undefined: the model ranks nothing. */
   readonly pairs: PairLayout | undefined
   readonly dimensions: number
+  /** Has a text one vector? Otherwise each of its tokens has one. */
+  readonly isPooled: boolean
 }
 
 /** As tokenizers of embedding models are used elsewhere: with the tokens they add, and texts of control tokens read. */
@@ -38,7 +40,7 @@ export class TextPreparer {
   }
 
   async #inputs(request: EmbeddingRequest, wanted: () => boolean): Promise<readonly Int32Array[]> {
-    const { name, tokenizer, pairs, dimensions } = this.#parts
+    const { name, tokenizer, pairs, dimensions, isPooled } = this.#parts
     const { inputs } = request
     if (pairs !== undefined)
       throw new Unsupported(
@@ -50,6 +52,11 @@ export class TextPreparer {
         `dimensions must be at most ${dimensions}, the length of this model's vectors, got ${request.dimensions}`,
         "dimensions",
       )
+    if (!isPooled && request.takesTokens !== true)
+      throw new Unsupported(
+        `model '${name}' has a vector for each token (pooling none), which only POST /embedding answers with`,
+        "model",
+      )
     const isText = (input: (typeof inputs)[number]): input is string => typeof input === "string"
     const readable = inputs.flatMap((input, index) =>
       isText(input) ? [readablePart(input, request, placeOf(index, inputs.length))] : [],
@@ -57,12 +64,14 @@ export class TextPreparer {
     const tokenized = await tokenizer.tokenize(readable, AS_TRAINED, wanted)
     if (!wanted()) return []
     const texts = tokenized.values()
-    return inputs.map((input, index) => {
+    const all = inputs.map((input, index) => {
       const place = placeOf(index, inputs.length)
       const tokens = isText(input) ? (texts.next().value ?? new Int32Array(0)) : this.#checked(input, place)
       if (tokens.length === 0) throw new InvalidRequest(`${place} is empty: it has no tokens`, place)
       return this.#fit(tokens, request, place)
     })
+    if (!isPooled) refuseManyVectors(all, dimensions)
+    return all
   }
 
   #checked(input: readonly number[], place: string): Int32Array {
@@ -121,6 +130,16 @@ export class TextPreparer {
   #mostTokens({ maxTokens = Number.POSITIVE_INFINITY }: VectorRequest): number {
     return Math.min(maxTokens, this.#parts.mostTokens)
   }
+}
+
+/** @throws InvalidRequest */
+function refuseManyVectors(texts: readonly Int32Array[], dimensions: number): void {
+  const count = texts.reduce((sum, { length }) => sum + length, 0) * dimensions
+  if (count <= PRODUCTS.tokenVectorNumbers) return
+  throw new InvalidRequest(
+    `the vectors of all tokens have ${count} numbers; at most ${PRODUCTS.tokenVectorNumbers} are possible, send fewer texts`,
+    "input",
+  )
 }
 
 function placeOf(index: number, count: number): string {

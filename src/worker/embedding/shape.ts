@@ -9,11 +9,11 @@ const CELL_BYTES = 2 * 2
 /** From the model's file. */
 export function shapeOf(
   model: Model,
-  { flashAttention }: Pick<TextModelSettings, "flashAttention">,
+  settings: Pick<TextModelSettings, "flashAttention" | "pooling">,
 ): EmbeddingShape {
   const architecture = model.metadata("general.architecture") ?? ""
   const number = (key: string) => Number(model.metadata(`${architecture}.${key}`)) || 0
-  const { partTokens } = waysOf(model)
+  const { partTokens } = waysOf(model, settings)
   const heads = number("attention.head_count_kv") || number("attention.head_count")
   const head =
     number("attention.key_length") || model.embeddingLength / Math.max(1, number("attention.head_count"))
@@ -21,7 +21,7 @@ export function shapeOf(
     embeddingLength: model.embeddingLength,
     feedForwardLength: number("feed_forward_length"),
     heads: number("attention.head_count"),
-    flashAttention: flashAttention !== "off",
+    flashAttention: settings.flashAttention !== "off",
     vocabulary: partTokens === undefined ? 0 : model.vocabulary.size,
     ...(partTokens !== undefined && { cellBytes: CELL_BYTES * model.layers * heads * head }),
   }

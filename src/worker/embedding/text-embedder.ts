@@ -46,7 +46,7 @@ export function textEmbedder(parts: TextEmbedderParts): Embedder {
         ...settings,
         tokens,
         sequences,
-        ...waysOf(model),
+        ...waysOf(model, settings),
         threads: threads.prefill,
       })
       if (context !== undefined) contexts.adapt(context)
@@ -65,6 +65,7 @@ export function textEmbedder(parts: TextEmbedderParts): Embedder {
       vocabulary: model.vocabulary,
       mostTokens: loaded.contextLength,
       dimensions: model.vectorLength,
+      isPooled: waysOf(model, settings).pooling !== "none",
       pairs: undefined,
     }),
     loop: new EmbedLoop(holder, outbox, now),

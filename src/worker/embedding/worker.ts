@@ -122,6 +122,7 @@ class EmbeddingWorker {
         vocabulary,
         mostTokens,
         dimensions: info.dimensions,
+        isPooled: info.pooling !== "none",
         pairs: info.pooling === "rank" ? pairLayout(model.rerankTemplate, vocabulary) : undefined,
       }),
       loop: new EmbedLoop(this.#contexts, this.#outbox, now),

@@ -26,12 +26,13 @@ import { Library } from "../../llama/library"
 import { MAX_DEVICES, Model } from "../../llama/model"
 import type { LlamaFiles } from "../../native/llama-files"
 import { FRAME_START, LOAD_MARK } from "../../protocol/messages"
-import { describePart } from "../attached-parts"
+import { partRefused } from "../attached-parts"
 import { threadCount, usableCores } from "../cores"
 import { LoadedAdapters } from "./adapters/loaded-adapters"
 import { KvCache } from "./cache/kv-cache"
 import { DraftModel } from "./draft/draft-model"
 import { describeSpeculation } from "./draft/settings"
+import { loadProjector } from "./media/load-projector"
 import type { Projector } from "./media/projector"
 import { ContextFactory } from "./growth/context-factory"
 import { measureFootprint, programPages } from "./footprint"
@@ -98,6 +99,17 @@ export function loadText(
   refuseHopeless(model, source.name, settings, kv, gpuLayers)
   const decodeThreads = threadCount(settings.decodeThreads ?? usableCores())
   const threads = { decode: decodeThreads, prefill: threadCount(settings.prefillThreads ?? decodeThreads) }
+  const seeing = loadProjector({
+    files,
+    library,
+    model,
+    name: source.name,
+    parts: source.parts,
+    gpus: onGpu ? gpusForLoad(library, settings) : [],
+    threads: threads.prefill,
+    flashAttention: settings.flashAttention,
+    warn: (text) => void writeSync(logDescriptor, `${FRAME_START}L4 ${text}\n`),
+  })
   const outputs = mostOutputs(settings.slots)
   const contexts = new ContextFactory({
     model,
@@ -105,7 +117,11 @@ export function loadText(
     options: {
       ...settings,
       batchTokens: BATCH_TOKENS,
-      microBatchTokens: MICRO_BATCH_TOKENS,
+      // llama.cpp ends the process if what must be computed at once is larger.
+      microBatchTokens: Math.max(
+        MICRO_BATCH_TOKENS,
+        seeing?.projector.isWhole ? seeing.projector.mostCells : 0,
+      ),
       outputs,
       decodeThreads: threads.decode,
       prefillThreads: threads.prefill,
@@ -115,12 +131,13 @@ export function loadText(
   const cache = new KvCache(context, model)
   const draft = DraftModel.load(library, model, source.name, source.parts, settings, threads.decode)
   const modelBytes = model.sizeBytes + (draft?.model.sizeBytes ?? 0) + loadedAdapters.bytes
+  const { hostBytes: seeingBytes = 0, deviceBytes: seeingOnGpu = 0 } = seeing ?? {}
   const offloadedShare = gpuLayers / (model.layers + 1)
   const before = onGpu ? gpus : []
   const footprintWith = (kvBytes: number): MemoryFootprint => {
     const bytes = model.sizeBytes + loadedAdapters.bytes + kvBytes
-    const offloadedBytes = bytes * offloadedShare
-    const hostBytes = bytes - offloadedBytes
+    const offloadedBytes = bytes * offloadedShare + seeingOnGpu
+    const hostBytes = bytes * (1 - offloadedShare) + seeingBytes
     const after = gpusForLoad(library, settings)
     return measureFootprint({ before, after, offloadedBytes, hostBytes, programBytes })
   }
@@ -132,6 +149,7 @@ export function loadText(
     context,
     cache,
     draft,
+    ...(seeing !== undefined && { projector: seeing.projector }),
     contexts,
     loadedAdapters,
     ownAdapters,
@@ -167,6 +185,7 @@ export function loadText(
       vocabularySize: model.vocabulary.size,
       fillInTheMiddle: model.vocabulary.fillInTheMiddle !== undefined,
       speculation: describeSpeculation(settings, cache.traits, kv.bytesPerSequence, draft !== undefined),
+      ...(seeing !== undefined && { projector: seeing.info }),
     },
   }
 }
@@ -219,7 +238,7 @@ function loadOwn(
 ): readonly AppliedAdapter[] {
   const own = parts.filter(({ role }) => role === "adapter").map(adapterOfPart)
   const fail = (adapter: AppliedAdapter, reason: string): never => {
-    throw new ModelLoadFailed(name, `${describePart({ role: "adapter", name: adapter.name })} ${reason}`)
+    throw partRefused(name, { role: "adapter", name: adapter.name }, reason)
   }
   const base = own.length === 0 ? undefined : readAdapterBase(partPaths(path))
   for (const adapter of own) {

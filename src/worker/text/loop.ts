@@ -3,6 +3,7 @@ import type { StepUsage } from "../../domain/loaded-model"
 import { asXllmError } from "../../errors/base"
 import { NotNumbers } from "../../errors/engine"
 import { Batch } from "../../llama/batch"
+import type { DecodeResult } from "../../llama/context"
 import type { XllmError } from "../../errors/base"
 import type { Model } from "../../llama/model"
 import { PrefillBudget } from "./budget"
@@ -15,6 +16,7 @@ import { Emitter } from "./emitter"
 import { CheckedDraft } from "./draft/checked-draft"
 import type { DraftRoom, Speculation } from "./draft/speculation"
 import { positionOf } from "./prompt/cells"
+import type { MediaSteps, MediaTurn } from "./media/media-steps"
 import { OpenRequests } from "./open-requests"
 import type { AnswerPiece } from "./output/answer-output"
 import type { StepOutbox } from "./output/step-outbox"
@@ -40,6 +42,8 @@ export interface TextLoopParts {
   /** Guesses tokens that are checked together; absent: each token is computed alone. */
   readonly speculation?: Speculation | undefined
   readonly adapters: AdapterSwitch
+  /** Absent: the model reads text only. */
+  readonly media?: MediaSteps | undefined
   /** The error of a conversation that there is no memory for. */
   readonly outOfMemory: (tokens: number) => XllmError
   /** The maximum number of sequences, of which the context may have fewer at first. */
@@ -85,6 +89,7 @@ export class TextLoop {
   readonly #speculation: Speculation | undefined
   readonly #turns = new AdapterTurns()
   readonly #adapters: AdapterSwitch
+  readonly #media: MediaSteps | undefined
   #stepsWithGaps = 0
 
   constructor(parts: TextLoopParts) {
@@ -105,11 +110,17 @@ export class TextLoop {
     this.#allocator = new SlotAllocator(runtime, parts.slots)
     this.#speculation = parts.speculation
     this.#adapters = parts.adapters
+    this.#media = parts.media
   }
 
   /** Is there work to do? */
   get busy(): boolean {
     return this.#requests.size > 0
+  }
+
+  /** The number of sequences that generate. */
+  get streams(): number {
+    return this.#requests.running.filter(({ generating }) => generating).length
   }
 
   /** Is there no context at present, because a larger one is made in its place? */
@@ -151,6 +162,7 @@ export class TextLoop {
     if (this.busy) return
     this.#growth.shrink()
     this.#speculation?.rest()
+    this.#media?.encodings.rest()
   }
 
   /**
@@ -170,13 +182,20 @@ export class TextLoop {
     cache.nextStep()
     threads.prepare(context, turn.waitedMs)
     context.setPolling(!turn.contended)
+    for (const [request, error] of this.#media?.encodings.takeFailures() ?? [])
+      this.#requests.failRequest(request, error)
     this.#admit()
     // Sent before the step, which may be long: the number of cached prompt tokens is already known.
     if (!this.#outbox.empty) this.#outbox.flush()
     this.#closeGaps()
-    const plan = this.#plan()
-    if (plan.work.length > 0) this.#compute(plan)
-    return plan.work.length > 0
+    const runnable = this.#runnable()
+    const media = this.#media
+    const next = media?.next(runnable)
+    const plan = next !== undefined && media?.isFirst ? undefined : this.#plan(runnable)
+    if (plan !== undefined && plan.work.length > 0) this.#compute(plan)
+    else if (media !== undefined && next !== undefined) this.#computeMedia(media, next)
+    else return false
+    return true
   }
 
   // -------------------------------------------------------------------------------------------------- memory
@@ -236,11 +255,16 @@ export class TextLoop {
       cache.exchange(exchange.from, exchange.to)
   }
 
-  #plan(): StepPlan<Sequence> {
+  #runnable(): readonly Sequence[] {
     const running = this.#withRoom(this.#requests.running)
     // The newest first: sequences that have run for a while are unlikely to be at fault.
     const suspect = running.findLast((sequence) => sequence.suspect)
-    const runnable = suspect === undefined ? running : [suspect]
+    return suspect === undefined ? running : [suspect]
+  }
+
+  #plan(running: readonly Sequence[]): StepPlan<Sequence> {
+    const runnable =
+      this.#media === undefined ? running : running.filter(({ nextMedia }) => nextMedia === undefined)
     const streams = runnable.filter((sequence) => sequence.generating).length
     // Streams with other adapters wait too, so they count.
     const chosen = this.#turns.choose(runnable)
@@ -276,20 +300,34 @@ export class TextLoop {
       : plan.work.flatMap(({ sequence }) => CheckedDraft.of(sequence, cache) ?? [])
     const startedAt = this.#now()
     const result = this.#runtime.context.decode(this.#batch)
-    this.#outbox.counters.decodeCalls++
-    if (result === "no-room")
-      return plan.draftTokens > 0 ? this.#speculation?.pause() : this.#recovery.makeSpace(plan.work)
-    if (result === "failed") return this.#recovery.isolate(plan.work)
-    this.#advance(plan)
-    this.#outbox.used(this.#usageOf(plan))
+    if (result === "no-room" && !isUsual) return this.#speculation?.pause()
+    if (!this.#advance(plan, result)) return
     if (isUsual) this.#budget.observe(plan.decodeCount, plan.promptTokens, this.#now() - startedAt)
-    for (const { sequence } of plan.work) this.#emit.progress(sequence)
     for (const draft of drafts ?? []) draft.begin()
     this.#takeAll(rows)
     for (const draft of drafts ?? []) draft.settle(cache, this.#outbox.counters)
+    this.#media?.computed(false)
   }
 
-  #advance(plan: StepPlan<Sequence>): void {
+  /** A part of a picture or sound is a step of its own. */
+  #computeMedia(media: MediaSteps, turn: MediaTurn): void {
+    const { sequence } = turn
+    this.#adapters.apply(this.#runtime.context, sequence.request.adapters)
+    try {
+      const { plan, result, rows } = media.compute(this.#runtime, turn, this.#budget.tokens(this.streams))
+      if (this.#advance(plan, result)) this.#takeAll(rows)
+    } catch (error) {
+      this.#requests.fail(sequence, asXllmError(error))
+    }
+    media.computed(true)
+  }
+
+  /** Counts what was computed; where nothing was, that is remedied. */
+  #advance(plan: StepPlan<Sequence>, result: DecodeResult): boolean {
+    this.#outbox.counters.decodeCalls++
+    if (result === "no-room") this.#recovery.makeSpace(plan.work)
+    if (result === "failed") this.#recovery.isolate(plan.work)
+    if (result !== "done") return false
     this.#recovery.advanced()
     for (const { sequence, tokens } of plan.work) {
       const { slot, media } = sequence
@@ -302,11 +340,9 @@ export class TextLoop {
     }
     for (const sequence of this.#requests.running) if (!sequence.generating) sequence.waitedSteps++
     this.#outbox.counters.promptTokensEvaluated += plan.promptTokens
-  }
-
-  #usageOf({ work }: StepPlan<Sequence>): StepUsage {
-    const tokens = work.reduce((sum, each) => sum + each.tokens, 0)
-    return { sequences: work.length, tokens, kvCellsUsed: this.#runtime.cache.used }
+    this.#outbox.used(usageOf(plan, this.#runtime.cache.used))
+    for (const { sequence } of plan.work) this.#emit.progress(sequence)
+    return true
   }
 
   // -------------------------------------------------------------------------------------------- post-process
@@ -395,4 +431,9 @@ export class TextLoop {
     this.#runtime.keeper?.observe(request)
     if (sequence.scoresPrompt) this.#emit.prompt(request)
   }
+}
+
+function usageOf({ work }: StepPlan<Sequence>, kvCellsUsed: number): StepUsage {
+  const tokens = work.reduce((sum, each) => sum + each.tokens, 0)
+  return { sequences: work.length, tokens, kvCellsUsed }
 }

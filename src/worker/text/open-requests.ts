@@ -86,6 +86,13 @@ export class OpenRequests {
     this.#emit.failure(request, error)
   }
 
+  /** Fails a request, if it is still open, whatever its choices do. */
+  failRequest(request: RunningRequest, error: XllmError): void {
+    if (!this.#requests.has(request.id)) return
+    this.#end(request, request.sequences)
+    this.#emit.failure(request, error)
+  }
+
   /** Fails everything. */
   failAll(error: XllmError): void {
     for (const request of [...this.#requests.values()]) {

@@ -42,6 +42,7 @@ export class RunningRequest implements Disposable {
   readonly #loadMs: number
   readonly #startedAt: number
   #promptDoneAt: number | undefined
+  #ended: AbortController | undefined
 
   constructor(input: RunningRequestInput) {
     this.id = input.id
@@ -62,6 +63,11 @@ export class RunningRequest implements Disposable {
 
   get finished(): boolean {
     return this.sequences.every((sequence) => sequence.finished)
+  }
+
+  /** Aborted when it has ended. */
+  get signal(): AbortSignal {
+    return (this.#ended ??= new AbortController()).signal
   }
 
   /** Milliseconds since the prompt was ready. */
@@ -114,6 +120,7 @@ export class RunningRequest implements Disposable {
   [Symbol.dispose](): void {
     this.grammar?.[Symbol.dispose]()
     this.adapters[Symbol.dispose]()
+    this.#ended?.abort()
   }
 
   #reasoningTokens(): number {

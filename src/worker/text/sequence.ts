@@ -5,7 +5,7 @@ import type { CacheablePrompt, Slot } from "./cache/slots"
 import { NO_DRAFT, type DraftStream } from "./draft/stream"
 import { answerOutputOf } from "./output/answer-reading"
 import type { AnswerOutput, AnswerPiece, PartEvent } from "./output/answer-output"
-import type { PlacedMedia } from "./prompt/cells"
+import { mediaAfter, mediaAt, type PlacedMedia } from "./prompt/cells"
 import type { RunningRequest } from "./request"
 import type { SequenceSampler } from "./sampling/sequence-sampler"
 import type { Runnable } from "./scheduler"
@@ -85,11 +85,18 @@ export class Sequence implements Runnable, AdaptedSequence, CacheablePrompt {
     return this.tokens.length - (this.slot?.length ?? 0)
   }
 
-  /** A step ends where a checkpoint is to be made. */
+  /** A step ends where a checkpoint is to be made, and where a picture or a sound begins. */
   get mostTokens(): number {
     const length = this.slot?.length ?? 0
-    const next = this.request.prepared.checkpoints.find((cells) => cells > length)
-    return next === undefined ? this.remaining : next - length
+    const checkpoint = this.request.prepared.checkpoints.find((cells) => cells > length)
+    const media = this.media.length === 0 ? undefined : mediaAfter(this.media, length)?.start
+    const end = length + this.remaining
+    return Math.min(end, checkpoint ?? end, media ?? end) - length
+  }
+
+  /** The picture or sound that its next cell belongs to; undefined: its next cell is a token. */
+  get nextMedia(): PlacedMedia | undefined {
+    return this.media.length === 0 ? undefined : mediaAt(this.media, this.slot?.length ?? 0)
   }
 
   get generating(): boolean {

@@ -17,6 +17,8 @@ import { fingerprintOf } from "./cache/disk/fingerprint"
 import { SavedPrompts } from "./cache/disk/saved-prompts"
 import { cutsBack } from "./cache/slots"
 import { type LoadedText, loadText } from "./load"
+import type { Senses } from "./media/media-prompts"
+import { pictureCommand, ProcessMediaReader } from "./media/media-reader"
 import { newThread, PromptClient } from "./prompt/prompt-client"
 import type { ThinkingDefaults } from "./prompt/prompt-messages"
 import { modelDefaults } from "./sampling/sampling"
@@ -97,6 +99,7 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
     plan: kv,
     name,
     prompts,
+    senses: sensesOf(loaded),
     saved,
     batchCosts: load.batchCosts,
     settings,
@@ -105,6 +108,11 @@ async function startTextWorker(load: Load, send: (message: FromTextWorker) => vo
     turnFolder: join(load.environment.runtimeFolder, "turns"),
     send,
   })
+}
+
+function sensesOf({ projector }: LoadedText): Senses | undefined {
+  if (projector === undefined) return undefined
+  return { planner: projector, reader: new ProcessMediaReader(pictureCommand(), projector.sampleRate) }
 }
 
 /** The model's prompts on disk; undefined: they are not kept. */

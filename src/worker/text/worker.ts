@@ -26,7 +26,10 @@ import { MemoryRequests } from "./growth/memory-requests"
 import { StepOutbox } from "./output/step-outbox"
 import { conversationTooLarge } from "./growth/pool-bytes"
 import { ContextLost, PoolGrowth } from "./growth/pool-growth"
-import { MediaPrompts } from "./media/media-prompts"
+import { MediaEncodings } from "./media/media-encodings"
+import { MediaPrompts, type Senses } from "./media/media-prompts"
+import { MediaSteps } from "./media/media-steps"
+import type { Projector } from "./media/projector"
 import type { PreparedRequest } from "./prompt/prepared"
 import type { Preparation, PromptClient } from "./prompt/prompt-client"
 import { RunningRequest } from "./request"
@@ -59,6 +62,8 @@ interface TextWorkerParts {
   /** The model's. */
   readonly name: string
   readonly prompts: PromptClient
+  /** Absent: the model reads text only. */
+  readonly senses: Senses | undefined
   readonly saved: SavedPrompts | undefined
   readonly batchCosts: readonly BatchCost[] | undefined
   readonly settings: TextModelSettings
@@ -106,6 +111,7 @@ export class TextWorker {
     plan,
     name,
     prompts,
+    senses,
     saved,
     batchCosts,
     settings,
@@ -116,7 +122,7 @@ export class TextWorker {
   }: TextWorkerParts) {
     const now = (): number => performance.now()
     this.#name = name
-    this.#prompts = new MediaPrompts(name, prompts, undefined)
+    this.#prompts = new MediaPrompts(name, prompts, senses)
     this.#library = loaded.model.library
     this.#vocabulary = loaded.model.vocabulary
     prompts.onDropped = (prepared) => this.#grammarOf(prepared)?.[Symbol.dispose]()
@@ -166,6 +172,7 @@ export class TextWorker {
     this.#loop = new TextLoop({
       ...loaded,
       runtime,
+      media: senses && loaded.projector && this.#mediaSteps(loaded.projector, senses),
       speculation,
       adapters,
       outbox: this.#outbox,
@@ -183,6 +190,11 @@ export class TextWorker {
       now,
     })
     this.#idleTimer.start()
+  }
+
+  #mediaSteps(projector: Projector, { reader }: Senses): MediaSteps {
+    const encodings = new MediaEncodings({ projector, reader, isBusy: () => this.#loop.streams > 0 })
+    return new MediaSteps(encodings, projector.isWhole)
   }
 
   handle(message: Exclude<ToTextWorker, { type: "load" | "stop" }>): void {

@@ -105,6 +105,7 @@ describe("config", () => {
       "responses",
       "server",
       "shutdown_timeout",
+      "vision",
     ])
     expect(schema).toMatchObject({
       $schema: "https://json-schema.org/draft/2020-12/schema",

@@ -11,6 +11,7 @@ import { ModelsFolder } from "../../support/files/models-folder"
 import { writeTinyModel } from "../../support/files/tiny-model"
 import { writeTinyTtsModel } from "../../support/files/tiny-tts-model"
 import { tempFolder } from "../../support/temp-folder"
+import { writeTinyProjector } from "../../support/vision/tiny-projectors"
 import { runXllm } from "../../support/xllm"
 
 /** A home with two models; `new` is newer. */
@@ -274,15 +275,7 @@ describe("show of an installed model", () => {
     using models = new ModelsFolder()
     const io = fakeIo(await installed(models))
     const path = join(models.home, "mmproj.gguf")
-    writeGguf(
-      path,
-      [
-        ["general.architecture", "string", "clip"],
-        ["clip.vision.embedding_length", "u32", 1152],
-        ["clip.vision.projection_dim", "u32", 2048],
-      ],
-      [],
-    )
+    writeTinyProjector(path, "idefics3", { projection: 64 })
     const manifest = await models.store.manifest("mine")
     const blob = await models.store.blobs.addFile(path)
     await models.store.install(parseModelName("mine"), {
@@ -291,7 +284,20 @@ describe("show of an installed model", () => {
     })
     await show.execute(["mine"], io)
     expect(io.out).toMatch(/\n {4}vision\n/)
-    expect(io.out).toMatch(/\n {2}Projector\n {4}architecture +clip\n[^]* {4}embedding length +1152\n/)
+    expect(io.out).toMatch(
+      /\n {2}Projector\n {4}architecture +clip\n {4}kind +idefics3\n {4}parameters +134K\n {4}embedding length +64\n {4}dimensions +64\n {4}tokens per picture or slice +4\n/,
+    )
+    const json = fakeIo({ environment: io.environment })
+    await show.execute(["mine", "--json"], json)
+    expect(JSON.parse(json.out).projector).toEqual({
+      families: ["idefics3"],
+      sees: true,
+      hears: false,
+      parameters: 133_696,
+      embedding_length: 64,
+      dimensions: 64,
+      tokens_per_unit: 4,
+    })
   })
 })
 

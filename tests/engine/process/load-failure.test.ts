@@ -50,6 +50,17 @@ describe("a load that llama.cpp gave up is told by what llama.cpp said", () => {
   })
 })
 
+test("a part that llama.cpp refused is named", () => {
+  const part = "its draft model 'small.gguf'"
+  const refused = new ModelLoadFailed("m", `${part} was refused`, undefined, { outOfMemory: false, part })
+  const told = explainLoadFailure(
+    refused,
+    MODEL,
+    errors("llama_model_load: error loading model: invalid magic"),
+  )
+  expect(told.message).toBe(`model 'm' could not be loaded: ${part} was refused: invalid magic`)
+})
+
 test("want of memory keeps the worker's advice, and what was said goes to the log alone", () => {
   const line = "ggml_backend_cpu_buffer_type_alloc_buffer: failed to allocate buffer of size 99 for /x/y"
   const told = explainLoadFailure(NO_ROOM, MODEL, errors(line))

@@ -45,7 +45,30 @@ test("attached parts count where a worker loads them", () => {
   expect(bytesWith({ ...part, role: "adapter" })).toBe(5.2e9)
   expect(bytesWith({ ...part, role: "adapter" }, { ...part, role: "adapter", scale: 0.5 })).toBe(5.5e9)
   expect(bytesWith({ ...part, role: "adapter", scale: 0 })).toBe(4.9e9)
-  expect(bytesWith({ ...part, role: "projector" }, { ...part, role: "draft" })).toBe(5.2e9)
+  expect(bytesWith({ ...part, role: "projector" }, { ...part, role: "draft" })).toBe(5.5e9)
+})
+
+test("the buffers in which a projector encodes the largest picture count besides", () => {
+  const encoder = { feedForwardLength: 3072, heads: 12, patchesPerCell: 4 }
+  const projector = {
+    families: ["qwen2vl_merger"],
+    sees: true,
+    hears: false,
+    parameterCount: 93e6,
+    embeddingLength: 768,
+    dimensions: 4096,
+    encoder,
+  }
+  const bytesWith = (more: Partial<typeof LLAMA>, settings = MANY) =>
+    estimateNeed({ ...LLAMA, ...more }, settings, { freeBytes: 100 * GIB }).computeBytes
+  const patches = 4 * 1024
+  const states = 4 * patches * (5 * 768 + 2 * 3072)
+  expect(bytesWith({ projector }) - bytesWith({})).toBe(states)
+  const off = { ...MANY, flashAttention: "off" } as const
+  expect(bytesWith({ projector }, off) - bytesWith({}, off)).toBe(states + 4 * patches ** 2 * 12)
+  // What every picture has cells for is known where all are resized to one size.
+  const fixed = { ...projector, encoder: { ...encoder, cells: 256 } }
+  expect(bytesWith({ projector: fixed }) - bytesWith({})).toBe(states / 4)
 })
 
 test("a draft model has a cache of its own, which grows with the model's", () => {

@@ -95,7 +95,7 @@ describe("room for 3,000 MiB", () => {
     expect(verdict({ limitBytes, residents, needMiB: 2985 })).toMatchObject({ evict: ["a", "b", "c"] })
   })
 
-  test("the bytes of an adapter decide who goes, those of a part that is not loaded do not", () => {
+  test("the bytes of a part decide who goes, those of a part that is not loaded do not", () => {
     const residents = [resident("a", 1), resident("b", 2)]
     const { candidate, ...others } = input({ limitBytes, residents, needMiB: 980 })
     const verdictWith = (part: Pick<AttachedPart, "role" | "scale">) => {
@@ -106,9 +106,9 @@ describe("room for 3,000 MiB", () => {
         candidate: { ...candidate, details: { ...candidate.details, sizeBytes, parts } },
       })
     }
-    expect(verdictWith({ role: "projector" })).toMatchObject({ type: "load" })
     expect(verdictWith({ role: "adapter", scale: 0 })).toMatchObject({ type: "load" })
-    expect(verdictWith({ role: "adapter" })).toEqual({ type: "evict", evict: ["a"] })
+    for (const role of ["adapter", "projector"] as const)
+      expect(verdictWith({ role })).toEqual({ type: "evict", evict: ["a"] })
   })
 
   test("where only busy ones could make room the newcomer waits for the least of them", () => {

@@ -48,13 +48,13 @@ test("layers on GPUs are not in system memory", () => {
   expect(mappedWeights([media("image", 700, ["Vulkan0"])])).toBe(0)
 })
 
-test("adapters are read into memory", () => {
+test("adapters and projectors are read into memory", () => {
   const part = { name: "a.gguf", path: "/a.gguf", sizeBytes: 100 }
   const parts = [
     { ...part, role: "adapter" },
     { ...part, role: "projector" },
   ] as const
-  expect(mappedWeights([{ ...text("a", 1100), parts }])).toBe(1000)
+  expect(mappedWeights([{ ...text("a", 1200), parts }])).toBe(1000)
 })
 
 test("what is read into memory, or locked there, is no cache", () => {

@@ -297,14 +297,6 @@ describe("errors have llama-server's shape", () => {
       ),
     })
   })
-
-  test("for images", async () => {
-    const { post } = fakeServer()
-    const body = await jsonOf(
-      post("/completion", { prompt: { prompt_string: "x", multimodal_data: ["aa"] } }),
-    )
-    expect(body["error"]).toMatchObject({ code: 400, type: "not_supported_error" })
-  })
 })
 
 describe("a gap in code", () => {

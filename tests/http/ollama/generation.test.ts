@@ -287,7 +287,7 @@ describe("errors", () => {
     [{}, "model is required"],
     [{ ...CHAT, options: { temperature: "hot" } }, "options.temperature must be a number between 0 and 1000"],
     [{ ...CHAT, format: 7 }, 'format must be "json" or a JSON schema, got 7'],
-    [{ ...CHAT, messages: [{ role: "user", content: "a", images: ["x"] }] }, "messages[0].images is not"],
+    [{ ...CHAT, messages: [{ role: "user", content: "a", images: ["x"] }] }, "messages[0].images[0] is not"],
     [{ ...CHAT, messages: [{ role: "robot" }] }, "messages[0].role must be one of system, user"],
     [{ ...CHAT, options: { num_ctx: -1 } }, "options.num_ctx must be a whole number"],
   ])("%j are of a status and a sentence", async (body, message) => {

@@ -389,8 +389,14 @@ describe("messages", () => {
   })
 
   test.each([
-    [{ role: "user", content: [{ type: "image_url", image_url: { url: "x" } }] }, "messages[0].content[0]"],
-    [{ role: "user", content: [{ type: "input_audio", input_audio: {} }] }, "messages[0].content[0]"],
+    [
+      { role: "user", content: [{ type: "image_url", image_url: { url: "x" } }] },
+      "messages[0].content[0].image_url.url",
+    ],
+    [
+      { role: "user", content: [{ type: "input_audio", input_audio: {} }] },
+      "messages[0].content[0].input_audio.data",
+    ],
     [{ role: "user", content: [{ type: "file", file: {} }] }, "messages[0].content[0]"],
     [
       { role: "assistant", tool_calls: [{ id: "1", type: "custom", custom: {} }] },

@@ -14,6 +14,7 @@ import { mulberry } from "../../support/files/mulberry"
 import { writeSafetensors } from "../../support/files/safetensors-writer"
 import { writeTinyAdapter } from "../../support/files/tiny-adapter"
 import { writeTinyModel } from "../../support/files/tiny-model"
+import { writeTinyProjector } from "../../support/vision/tiny-projectors"
 import { writeTinyTtsModel } from "../../support/files/tiny-tts-model"
 
 // Nothing here waits for a clock; this is for machines on which everything takes its time.
@@ -28,14 +29,9 @@ beforeAll(async () => {
   await writeTinyModel(join(folder, "model.gguf"), { layers: 1 })
   await writeTinyModel(join(folder, "other model.gguf"), { layers: 1, seed: 2 })
   writeTinyAdapter(join(folder, "lora.gguf"), { layers: 1 })
-  writeGguf(
-    join(folder, "mmproj.gguf"),
-    [
-      ["general.architecture", "string", "clip"],
-      ["general.type", "string", "mmproj"],
-    ],
-    [],
-  )
+  writeTinyProjector(join(folder, "mmproj.gguf"), "idefics3", { projection: 64 })
+  writeTinyProjector(join(folder, "wide.gguf"), "idefics3", { projection: 96 })
+  writeTinyProjector(join(folder, "gemma.gguf"), "gemma3", { projection: 64 })
 })
 afterAll(() => models[Symbol.dispose]())
 
@@ -177,7 +173,6 @@ REQUIRES 0.14.0`,
       "Modelfile:4: the parameter 'mirostat' is deprecated and has no effect",
       "Modelfile:3: the parameter 'num_keep' has no effect: a prompt that is too long is refused, not truncated",
       "Modelfile:5: the parameter 'main_gpu' has no effect: --device and models.NAME.devices select the devices",
-      "the projector is kept, but images in chats are not supported yet",
     ])
     expect(manifest.parameters).toEqual({ num_keep: 24, main_gpu: 0 })
     expect(namesOf(manifest)).toEqual([
@@ -362,11 +357,12 @@ describe("FROM finds", () => {
     const path = join(folder, "repository")
     mkdirSync(path)
     await writeTinyModel(join(path, "weights.gguf"), { layers: 1 })
-    writeGguf(join(path, "a-mmproj.gguf"), [["general.architecture", "string", "clip"]], [])
+    for (const name of ["a-mmproj-q8_0.gguf", "a-mmproj-f16.gguf", "b-mmproj-bf16.gguf"])
+      writeTinyProjector(join(path, name), "idefics3", { projection: 64 })
     writeFileSync(join(path, "README.md"), "about it")
     expect(namesOf(await create("in-folder", "FROM repository"))).toEqual([
       ["model", "weights.gguf"],
-      ["projector", "a-mmproj.gguf"],
+      ["projector", "a-mmproj-f16.gguf"],
     ])
   })
 })
@@ -455,6 +451,14 @@ describe("is refused:", () => {
   })
 
   test.each<[text: string, fault: string]>([
+    ["FROM model.gguf\nFROM wide.gguf", "Modelfile:2: FROM "],
+    ["FROM model.gguf\nFROM wide.gguf", "it makes embeddings of 96 numbers, and those of the model have 64"],
+    [
+      "FROM model.gguf\nFROM gemma.gguf",
+      "it is of the kind 'gemma3', which is not for models of the architecture 'llama'",
+    ],
+    ["FROM model.gguf\nFROM mmproj.gguf\nFROM gemma.gguf", "Modelfile:3: FROM "],
+    ["FROM model.gguf\nFROM mmproj.gguf\nFROM gemma.gguf", "a second projector"],
     ["FROM ./missing.gguf", "Modelfile:1: FROM ./missing.gguf: cannot read /"],
     ["FROM ~/missing", "Modelfile:1: FROM ~/missing: cannot read /"],
     ["FROM ./text.gguf/x", "/text.gguf/x: a part of the path is a file, not a folder"],

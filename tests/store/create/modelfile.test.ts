@@ -8,6 +8,7 @@ import { parseModelName } from "../../../src/store/names"
 import { writeGguf } from "../../support/files/gguf-writer"
 import { ModelsFolder } from "../../support/files/models-folder"
 import { writeTinyAdapter } from "../../support/files/tiny-adapter"
+import { writeTinyProjector } from "../../support/vision/tiny-projectors"
 import { writeTinyModel } from "../../support/files/tiny-model"
 
 // Nothing here waits for a clock; this is for machines on which everything takes its time.
@@ -20,7 +21,7 @@ beforeAll(async () => {
   mkdirSync(folder)
   await writeTinyModel(join(folder, "model.gguf"), { layers: 1 })
   writeTinyAdapter(join(folder, "lora.gguf"), { layers: 1 })
-  writeGguf(join(folder, "mmproj.gguf"), [["general.architecture", "string", "clip"]], [])
+  writeTinyProjector(join(folder, "mmproj.gguf"), "idefics3", { projection: 64 })
   for (const part of [1, 2])
     writeGguf(
       join(folder, `split-0000${part}-of-00002.gguf`),

@@ -187,12 +187,9 @@ describe("attached parts", () => {
     )
   })
 
-  test("of other roles, and those without effect, are not looked at", async () => {
+  test("without effect are not looked at", async () => {
     const gone = { path: "/nonexistent/part.gguf", name: "part.gguf", sizeBytes: 1 }
-    await using worker = await startWith([
-      { ...gone, role: "projector" },
-      { ...gone, role: "adapter", scale: 0 },
-    ])
+    await using worker = await startWith([{ ...gone, role: "adapter", scale: 0 }])
     expect(worker.info.kind).toBe("text")
   })
 })

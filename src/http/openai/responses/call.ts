@@ -5,6 +5,7 @@ import { readAdapters } from "../../read/adapters"
 import { defined, Fields } from "../../read/fields"
 import type { HeaderOptions } from "../../read/headers"
 import type { JsonObject } from "../../read/body/json-body"
+import { type MediaSink, TEXT_ONLY } from "../../read/media/media-sink"
 import { readModelOptions } from "../../read/options"
 import { checkSchema } from "../../read/output-constraint"
 import { readSampling } from "../../read/sampling"
@@ -69,11 +70,12 @@ export function toResponsesCall(
   body: JsonObject,
   headers: HeaderOptions = {},
   earlier: readonly ItemList[] = [],
+  media: MediaSink = TEXT_ONLY,
 ): ResponsesCall {
   const fields = new Fields(body)
   refuseState(fields)
   const input = inputItems(fields.unchecked("input"))
-  const items = readItems(fields, [...earlier, { path: "input", items: input }])
+  const items = readItems(fields, [...earlier, { path: "input", items: input }], media)
   const { messages } = items
   const tools = readResponseTools(fields, items.tools)
   const isContinued = messages.at(-1)?.role === "assistant"

@@ -6,7 +6,9 @@ import { COUNTS, SHOWN, TEXTS, TOOLS } from "../../../limits"
 import { CallHistory } from "../../read/call-history"
 import { checkList, checkText, Fields, invalidField, tooMany } from "../../read/fields"
 import { isJsonObject, type JsonObject } from "../../read/body/json-body"
+import { type MediaSink, TEXT_ONLY } from "../../read/media/media-sink"
 import { fromOpaque } from "./reasoning-text"
+import { readPicturePart } from "../content-parts"
 import { CUSTOM_INPUT, LOCAL_SHELL, nameForModel } from "./tool-forms"
 
 const ROLES = ["system", "developer", "user", "assistant"] as const
@@ -30,13 +32,13 @@ export interface ReadItems {
  * items of their own, join the assistant's message that they belong to.
  * @throws InvalidRequest; Unsupported for parts that cannot be shown to a model here
  */
-export function readItems(fields: Fields, lists: readonly ItemList[]): ReadItems {
+export function readItems(fields: Fields, lists: readonly ItemList[], media: MediaSink): ReadItems {
   const instructions = fields.text("instructions", TEXTS.prompt) ?? ""
   const count = lists.reduce((sum, { items }) => sum + items.length, 0)
   const { maxItems } = COUNTS.messages
   if (count > maxItems)
     throw tooMany("input", maxItems, "items, with those of the conversation before", count)
-  const conversation = new Conversation()
+  const conversation = new Conversation(media)
   if (instructions !== "") conversation.add({ role: "system", content: instructions })
   for (const { path, items } of lists)
     items.forEach((item, index) => conversation.read(`${path}[${index}]`, item))
@@ -72,6 +74,11 @@ class Conversation {
   readonly #callIds = new Map<string, string>()
   #turn: Turn | undefined
   #parts = 0
+  readonly #media: MediaSink
+
+  constructor(media: MediaSink) {
+    this.#media = media
+  }
 
   add(message: ChatMessage): void {
     this.#endTurn()
@@ -145,22 +152,22 @@ class Conversation {
 
   /** The thinking itself, what stands for it, or its summary. */
   #readThought(path: string, fields: Fields): void {
-    const own = this.#readContent(`${path}.content`, fields.unchecked("content") ?? [])
+    const own = this.#readContent(`${path}.content`, fields.unchecked("content") ?? [], TEXT_ONLY)
     const opaque = fromOpaque(fields.text("encrypted_content", TEXTS.prompt) ?? "")
-    const summary = this.#readContent(`${path}.summary`, fields.unchecked("summary") ?? [])
+    const summary = this.#readContent(`${path}.summary`, fields.unchecked("summary") ?? [], TEXT_ONLY)
     const written = (own.length > 0 ? own : summary).map((part) => textOf([part]))
     const texts = own.length === 0 && opaque !== undefined ? [opaque] : written
     this.#open().thoughts.push(...texts.filter((text) => text !== ""))
   }
 
-  #readContent(path: string, content: unknown): readonly ContentPart[] {
+  #readContent(path: string, content: unknown, media = this.#media): readonly ContentPart[] {
     if (content === undefined) throw new InvalidRequest(`${path} is required`, path)
     if (typeof content === "string") return [{ type: "text", text: checkText(path, content, TEXTS.prompt) }]
     const parts = checkList(path, content, COUNTS.contentParts)
     this.#parts += parts.length
     const { maxItems } = COUNTS.contentParts
     if (this.#parts > maxItems) throw tooMany("input", maxItems, "parts of content in all", this.#parts)
-    return parts.map((part, index) => readPart(`${path}[${index}]`, part))
+    return parts.map((part, index) => readPart(`${path}[${index}]`, part, media))
   }
 
   #open(): Turn {
@@ -190,11 +197,12 @@ class Conversation {
 
 const TEXT_TYPES: readonly unknown[] = ["input_text", "output_text", "text", "reasoning_text", "summary_text"]
 
-function readPart(path: string, part: unknown): ContentPart {
+function readPart(path: string, part: unknown, media: MediaSink): ContentPart {
   if (!isJsonObject(part)) throw invalidField(path, "an object with a type", part)
   const { type } = part
   if (TEXT_TYPES.includes(type)) return textPart(`${path}.text`, part["text"])
   if (type === "refusal") return textPart(`${path}.refusal`, part["refusal"])
+  if (type === "input_image") return readPicturePart(path, part, media)
   throw unsupportedPart(path, part)
 }
 
@@ -205,7 +213,10 @@ function textPart(path: string, text: unknown): ContentPart {
 function unsupportedPart(path: string, { type }: JsonObject): InvalidRequest | Unsupported {
   if (typeof type !== "string") return new InvalidRequest(`${path}.type is required`, `${path}.type`)
   const given = JSON.stringify(shorten(type, SHOWN.value))
-  return new Unsupported(`${path} has type ${given}; only text is supported so far`, path)
+  return new Unsupported(
+    `${path} has type ${given}; supported are input_text, output_text and input_image`,
+    path,
+  )
 }
 
 /** @throws InvalidRequest if there is no such text */

@@ -2,13 +2,13 @@ import { Elysia } from "elysia"
 import { asXllmError } from "../../../errors/base"
 import { Unsupported } from "../../../errors/request"
 import type { Logger } from "../../../log/logger"
-import { BODY_BYTES } from "../../../limits"
 import { abortControllerFor } from "../../context/consume"
 import { mayBeSilent } from "../../context/idle"
 import { requestContextOf } from "../../context/request-context"
+import { readingMedia } from "../../read/media/media-intake"
 import { fitting } from "../../read/fitting"
 import { readHeaderOptions } from "../../read/headers"
-import { type JsonObject, readJsonObject } from "../../read/body/json-body"
+import type { JsonObject } from "../../read/body/json-body"
 import { replyToChat } from "../../render/chat-reply"
 import type { ResponseStore } from "../../response-store/response-store"
 import type { OpenAiContext } from "../reply"
@@ -25,10 +25,11 @@ interface StoredCall extends ResponsesCall {
 export function responseRoutes(context: OpenAiContext, store: ResponseStore, log: Logger) {
   const { engine } = context
   const readCall = async (request: Request): Promise<StoredCall> => {
-    const given = await readJsonObject(request, BODY_BYTES.generation)
-    const { body, earlier, previous } = await withStored(store, requestContextOf(request).owner, given)
-    const call = toResponsesCall(body, readHeaderOptions(request), earlier)
-    return previous === undefined ? call : { ...call, previous }
+    return await readingMedia(context, request, async (given, media) => {
+      const { body, earlier, previous } = await withStored(store, requestContextOf(request).owner, given)
+      const call = toResponsesCall(body, readHeaderOptions(request), earlier, media)
+      return previous === undefined ? call : { ...call, previous }
+    })
   }
   return new Elysia({ name: "openai-responses" })
     .post(

@@ -1,5 +1,5 @@
 import { reasonOf } from "../../../errors/base"
-import { InvalidRequest } from "../../../errors/request"
+import { InvalidRequest, PayloadTooLarge } from "../../../errors/request"
 import { breathe } from "../../../lib/async/breathe"
 import { findExcess } from "../../../lib/json-shape"
 import { shorten } from "../../../lib/text/shorten"
@@ -20,15 +20,30 @@ export async function readJsonObject(
   request: Request,
   limitBytes: number = BODY_BYTES.other,
 ): Promise<JsonObject> {
-  const value = await readJson(request, limitBytes)
+  return (await readSizedObject(request, limitBytes)).body
+}
+
+/** The same with the body's size. */
+export async function readSizedObject(
+  request: Request,
+  limitBytes: number,
+): Promise<{ readonly body: JsonObject; readonly bytes: number }> {
+  const { value, bytes } = await readSized(request, limitBytes)
   if (!isJsonObject(value))
     throw new InvalidRequest(`the request body must be a JSON object, got ${kindOf(value)}`)
   requestContextOf(request).logModelName(value["model"])
-  return value
+  return { body: value, bytes }
 }
 
 /** Reads the request's body as JSON of any kind. @throws as {@link readJsonObject} */
 export async function readJson(request: Request, limitBytes: number = BODY_BYTES.other): Promise<unknown> {
+  return (await readSized(request, limitBytes)).value
+}
+
+async function readSized(
+  request: Request,
+  limitBytes: number,
+): Promise<{ readonly value: unknown; readonly bytes: number }> {
   checkContentType(request.headers.get("content-type"))
   const bytes = await readBytes(request, limitBytes)
   await checkShape(bytes)
@@ -36,7 +51,7 @@ export async function readJson(request: Request, limitBytes: number = BODY_BYTES
   // Decoding and parsing are both slow for a long text.
   if (bytes.length > LONG_BYTES) await breathe()
   if (isBlank(text)) throw new InvalidRequest("the request body is empty; it must be a JSON object")
-  return parseJson(text)
+  return { value: parseJson(text), bytes: bytes.length }
 }
 
 /** From this size on, decoding and parsing are separate steps that yield to other requests. */
@@ -91,8 +106,10 @@ async function readBytes(request: Request, limitBytes: number): Promise<Uint8Arr
 
 /** @throws InvalidRequest if parsing it would block the event loop for too long */
 async function checkShape(bytes: Uint8Array): Promise<void> {
-  const excess = await findExcess(bytes, JSON_SHAPE)
+  const isLong = bytes.length > BODY_BYTES.generation
+  const excess = await findExcess(bytes, { ...JSON_SHAPE, ...(isLong && { costly: BODY_BYTES.generation }) })
   if (excess === undefined) return
+  if (excess === "costly") throw new PayloadTooLarge(BODY_BYTES.generation)
   const what = `it has more than ${JSON_SHAPE[excess]} ${excess}`
   throw new InvalidRequest(`the request body is not valid JSON: ${what}`)
 }

@@ -13,6 +13,8 @@ const LOCK_ENDING = ".lock"
  */
 export class Uploads {
   readonly #parent: string
+  /** Names this process's folder. */
+  readonly #id = crypto.randomUUID()
   #place: Promise<Place> | undefined
 
   /** Nothing is created until it is needed. */
@@ -30,10 +32,20 @@ export class Uploads {
    * @throws StorageFailed
    */
   async newPath(ending: string): Promise<string> {
-    const { folder } = await this.#own().catch((error: unknown) => {
+    await this.ready()
+    return this.pathFor(ending)
+  }
+
+  /** The same, of a file that is written once {@link ready} has resolved. */
+  pathFor(ending: string): string {
+    return join(this.#parent, this.#id, `${crypto.randomUUID()}${ending}`)
+  }
+
+  /** @throws StorageFailed */
+  async ready(): Promise<void> {
+    await this.#own().catch((error: unknown) => {
       throw new StorageFailed("the uploaded file", error)
     })
-    return join(folder, `${crypto.randomUUID()}${ending}`)
   }
 
   /** Removes this process's files and folder. */
@@ -41,12 +53,12 @@ export class Uploads {
     const place = await this.#place?.catch(() => undefined)
     this.#place = undefined
     if (place === undefined) return
-    await removeFolder(this.#parent, place.id)
+    await removeFolder(this.#parent, this.#id)
     closeSync(place.lock)
   }
 
   #own(): Promise<Place> {
-    this.#place ??= takePlace(this.#parent).catch((error: unknown) => {
+    this.#place ??= takePlace(this.#parent, this.#id).catch((error: unknown) => {
       // Retried the next time: the disk may have space by then.
       this.#place = undefined
       throw error
@@ -56,22 +68,18 @@ export class Uploads {
 }
 
 interface Place {
-  readonly id: string
-  readonly folder: string
   /** An open file: its lock ends with the process, however that ends. */
   readonly lock: number
 }
 
-async function takePlace(parent: string): Promise<Place> {
+async function takePlace(parent: string, id: string): Promise<Place> {
   await mkdir(parent, { recursive: true, mode: 0o700 })
   await removeLeft(parent)
-  const id = crypto.randomUUID()
   // Locked before the folder exists: other processes never see the folder of a running process without its lock.
   const lock = openSync(join(parent, id + LOCK_ENDING), "a", 0o600)
   openFlock()?.(lock, LOCK_EXCLUSIVE | LOCK_NOW)
-  const folder = join(parent, id)
-  await mkdir(folder, { mode: 0o700 })
-  return { id, folder, lock }
+  await mkdir(join(parent, id), { mode: 0o700 })
+  return { lock }
 }
 
 /** The names of servers' folders. */

@@ -9,7 +9,7 @@ import { chooseParts } from "../choose/choose-parts"
 import { type FileChoice, folderName, isDocument, NoChoice, type RepositoryFile } from "../choose/repository"
 import type { PlannedFile, PullPlan } from "../plan"
 import { fetchJson, fetchText } from "../transfer/fetch-text"
-import type { Access } from "../transfer/remote-file"
+import type { Access, RemoteFile } from "../transfer/remote-file"
 import { endpoint, type SourceContext } from "../transfer/source-context"
 
 /** Share of memory for a model's file: the rest is for its cache and for other programs. */
@@ -45,23 +45,12 @@ export async function planHubPull(
   const label = formatModelName(name)
   const repository = await findRepository(name, context, revision)
   const choice = choose(repository, name)
-  const files = choice.files.map((file): PlannedFile => {
-    const { path, sizeBytes, digest, gitOid } = file.file
-    return {
-      name: file.name,
-      role: file.role,
-      isDocument: file.isDocument,
-      remote: {
-        label: file.name,
-        reference: `${repository.id}/${path}`,
-        url: fileUrl(repository, path, context),
-        sizeBytes,
-        digest,
-        ...(gitOid !== undefined && digest === undefined && { gitOid }),
-        access: hubAccess(label, context),
-      },
-    }
-  })
+  const files = choice.files.map((file): PlannedFile => ({
+    name: file.name,
+    role: file.role,
+    isDocument: file.isDocument,
+    remote: remoteFile(repository, file, label, context),
+  }))
   const isSingle = files.every(({ role, isDocument }) => role !== "file" || isDocument)
   const licenses = await readLicenses(repository, files, context)
   return {
@@ -71,6 +60,49 @@ export async function planHubPull(
     files: isSingle ? files.filter(({ isDocument }) => !isDocument) : files,
     declared: { parameters: {}, ...(licenses.length > 0 && { licenses }) },
     notes: choice.note === undefined ? [] : [choice.note],
+  }
+}
+
+/** A file of a repository, with the name that it gets. */
+export function remoteFile(
+  repository: Repository,
+  {
+    name,
+    file: { path, sizeBytes, digest, gitOid },
+  }: { readonly name: string; readonly file: RepositoryFile },
+  label: string,
+  context: SourceContext,
+): RemoteFile {
+  return {
+    label: name,
+    reference: `${repository.id}/${path}`,
+    url: fileUrl(repository, path, context),
+    sizeBytes,
+    digest,
+    ...(gitOid !== undefined && digest === undefined && { gitOid }),
+    access: hubAccess(label, context),
+  }
+}
+
+/**
+ * A repository at a branch, a tag or a commit.
+ * @throws ModelNotFound where there is no such repository or revision; NotAuthorized, DownloadFailed
+ */
+export async function findRevision(
+  name: ModelName,
+  revision: string,
+  context: SourceContext,
+): Promise<Repository> {
+  const id = `${name.namespace}/${name.model}`
+  const label = `${formatModelName(name).replace(/:[^:]*$/, "")}@${revision}`
+  const url = `${endpoint(context.settings.huggingFace)}/api/models/${id}/revision/${encodeURIComponent(revision)}`
+  try {
+    const info = await fetchJson({ url, label, access: hubAccess(label, context) }, context)
+    const commit = textAt(toRecord(info?.value), "sha")
+    if (commit === undefined) throw new ModelNotFound(label, " on Hugging Face")
+    return await findRepository(name, context, commit)
+  } catch (error) {
+    throw error instanceof NotAuthorized ? hubRefusal(error, label, context) : error
   }
 }
 
@@ -215,7 +247,7 @@ export function hubAccess(label: string, { settings }: SourceContext): Access {
 
 /** The hub does not distinguish missing from private repositories. */
 function hubRefusal(error: NotAuthorized, label: string, { settings }: SourceContext): NotAuthorized {
-  const repository = label.replace(/^hf:/, "").replace(/:[^:]*$/, "")
+  const repository = label.replace(/^hf:/, "").replace(/(?:@.*|:[^:]*)$/, "")
   const advice =
     settings.huggingFaceToken === undefined
       ? `it does not exist, or is private or gated: set HF_TOKEN to a token of an account that may read it`

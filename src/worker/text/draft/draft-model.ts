@@ -6,7 +6,7 @@ import { Context } from "../../../llama/context"
 import type { Library } from "../../../llama/library"
 import { Model } from "../../../llama/model"
 import type { Vocabulary } from "../../../llama/vocabulary"
-import { describePart } from "../../attached-parts"
+import { partRefused } from "../../attached-parts"
 
 /** Models of one family may have been given some more tokens; no guess is made of those. */
 const MOST_EXTRA_TOKENS = 128
@@ -50,7 +50,7 @@ export class DraftModel {
         "speculation is 'draft', but the model has no draft model; name one with --model-draft",
       )
     }
-    const refuse = (why: string): ModelLoadFailed => new ModelLoadFailed(name, `${describePart(part)} ${why}`)
+    const refuse = (why: string): ModelLoadFailed => partRefused(name, part, why)
     const model = Model.load(library, part.path, settings)
     if (model === undefined) throw refuse("was refused by llama.cpp")
     const fault = model.recurrent

@@ -26,13 +26,18 @@ interface DraftSlot {
 export interface WantedGuess {
   readonly sequence: Sequence
   readonly length: number
+  /** It ends before a token that the model holds to be less likely. */
+  readonly leastProbability: number
 }
 
 interface Guess {
   readonly slot: DraftSlot
   readonly length: number
+  readonly leastProbability: number
   readonly tokens: number[]
   index: number
+  /** Its next token was too unlikely. */
+  isOver: boolean
 }
 
 /**
@@ -87,17 +92,19 @@ export class ModelGuesser {
     if (context === undefined) return wanted.map(() => [])
     this.#step++
     this.#runtime.threads.adopt(context)
-    const guesses: Guess[] = wanted.map(({ sequence, length }) => ({
+    const guesses: Guess[] = wanted.map(({ sequence, length, leastProbability }) => ({
       slot: this.#slotOf(sequence, context),
       length,
+      leastProbability,
       tokens: [],
       index: -1,
+      isOver: false,
     }))
     for (const [at, guess] of guesses.entries())
       this.#catchUp(context, guess, wanted[at]?.sequence.tokens ?? [])
     let open = guesses.filter((guess) => this.#goesOn(guess))
     while (open.length > 0 && this.#extend(context, open)) {
-      for (const guess of open) guess.tokens.push(this.#likeliest(context.logits(guess.index)))
+      for (const guess of open) this.#take(guess, context.logits(guess.index))
       open = open.filter((guess) => this.#goesOn(guess))
     }
     return guesses.map(({ tokens }) => tokens)
@@ -118,7 +125,7 @@ export class ModelGuesser {
       return this.#forget(context, slot)
     }
     for (let at = kept; at < end; at++) slot.tokens.push(tokens[at] as number)
-    if (isWhole) guess.tokens.push(this.#likeliest(context.logits(guess.index)))
+    if (isWhole) this.#take(guess, context.logits(guess.index))
   }
 
   /** Computes the newest token of each guess together. */
@@ -141,6 +148,22 @@ export class ModelGuesser {
     return true
   }
 
+  /** Takes the next token, unless it is too unlikely. */
+  #take(guess: Guess, logits: Float32Array): void {
+    const token = this.#likeliest(logits)
+    const { leastProbability } = guess
+    guess.isOver = leastProbability > 0 && this.#probability(logits, token) < leastProbability
+    if (!guess.isOver) guess.tokens.push(token)
+  }
+
+  #probability(logits: Float32Array, token: number): number {
+    const logit = logits[token] as number
+    let sum = 0
+    for (let other = 0; other < this.#draft.commonTokens; other++)
+      sum += Math.exp((logits[other] as number) - logit)
+    return 1 / sum
+  }
+
   #likeliest(logits: Float32Array): number {
     let likeliest = 0
     let largest = Number.NEGATIVE_INFINITY
@@ -154,9 +177,14 @@ export class ModelGuesser {
     return likeliest
   }
 
-  #goesOn({ tokens, length }: Guess): boolean {
+  #goesOn({ tokens, length, isOver }: Guess): boolean {
     const last = tokens.at(-1)
-    return last !== undefined && tokens.length < length && !this.#draft.model.vocabulary.endsGeneration(last)
+    return (
+      !isOver &&
+      last !== undefined &&
+      tokens.length < length &&
+      !this.#draft.model.vocabulary.endsGeneration(last)
+    )
   }
 
   /** The slot of a sequence: its own, that with the longest common prefix, or the one unused for longest. */

@@ -14,16 +14,22 @@ export function draftRangeOf({
   speculation,
   draftMax,
   draftMin,
-}: DraftSettings & Pick<TextModelSettings, "draftMin">): DraftRange {
-  return rangeOf({ most: draftMax, least: draftMin, isForced: false, by: "all" }, { mode: speculation })
+  draftLeastProbability: leastProbability,
+}: DraftSettings & Pick<TextModelSettings, "draftMin" | "draftLeastProbability">): DraftRange {
+  const usual = { most: draftMax, least: draftMin, leastProbability, isForced: false, by: "all" } as const
+  return rangeOf(usual, { mode: speculation })
 }
 
 /** What a request wants, where the model's settings say `usual`. */
-export function rangeOf(usual: DraftRange, { mode, most, least }: SpeculationOptions = {}): DraftRange {
+export function rangeOf(
+  usual: DraftRange,
+  { mode, most, least, leastProbability }: SpeculationOptions = {},
+): DraftRange {
   const longest = mode === "off" ? 0 : (most ?? usual.most)
   return {
     most: longest,
     least: Math.min(least ?? usual.least, longest),
+    leastProbability: leastProbability ?? usual.leastProbability,
     isForced: mode === undefined ? usual.isForced : mode !== "auto",
     by: mode === undefined ? usual.by : mode === "ngram" ? "texts" : mode === "draft" ? "model" : "all",
   }

@@ -128,6 +128,7 @@ export class Speculation {
     const wanted = byModel.map((index) => ({
       sequence: this.#offering[index] as Sequence,
       length: counts[index] as number,
+      leastProbability: this.#streams[index]?.leastProbability ?? 0,
     }))
     const made = this.#model?.guess(wanted) ?? []
     for (const [place, index] of byModel.entries()) guesses[index]?.push(...(made[place] ?? []))

@@ -10,6 +10,8 @@ export interface DraftRange {
   /** The longest draft, in tokens. */
   readonly most: number
   readonly least: number
+  /** A model's guess ends before a token that it holds to be less likely. */
+  readonly leastProbability: number
   readonly isForced: boolean
   /** What guesses; `all`: a text where it goes on for sure, else the model if there is one. */
   readonly by: "texts" | "model" | "all"
@@ -58,6 +60,10 @@ export class DraftStream implements DraftOffer {
 
   get least(): number {
     return this.#isProbe ? 0 : this.#range.least
+  }
+
+  get leastProbability(): number {
+    return this.#range.leastProbability
   }
 
   get isForced(): boolean {

@@ -1,8 +1,9 @@
 import type { GenerationRequest, MediaPart } from "../../../domain/chat"
-import { Unsupported } from "../../../errors/request"
+import { NotPerceived, UnreadableMedia } from "../../../errors/request"
 import type { WireRendered, WireRequest } from "../../../protocol/wire"
 import type { PromptUnit } from "../prompt/cells"
 import type { PreparedRequest } from "../prompt/prepared"
+import type { MediaUnits } from "../prompt/prompt-builder"
 import type { Preparation, PromptClient } from "../prompt/prompt-client"
 import type { MeasuredMedia, MediaReader } from "./media-reader"
 
@@ -10,6 +11,8 @@ import type { MeasuredMedia, MediaReader } from "./media-reader"
 export interface MediaPlanner {
   readonly sees: boolean
   readonly hears: boolean
+  /** Of the sounds that it takes, in Hz; 0 if it hears nothing. */
+  readonly sampleRate: number
   plan(media: MeasuredMedia): readonly PromptUnit[]
 }
 
@@ -32,7 +35,7 @@ export class MediaPrompts {
     this.#senses = senses
   }
 
-  /** @throws in `prepared` besides what a preparation throws: Unsupported, and InvalidRequest for bad files */
+  /** @throws in `prepared` besides what a preparation throws: NotPerceived, UnreadableMedia */
   prepare(request: WireRequest<GenerationRequest>): Preparation {
     const { media } = request
     if (media === undefined) return this.#prompts.prepare(request)
@@ -60,10 +63,18 @@ export class MediaPrompts {
 
   async #measure(parts: readonly MediaPart[]): Promise<{
     readonly shown: readonly MeasuredMedia[]
-    readonly units: readonly (readonly PromptUnit[])[]
+    readonly units: MediaUnits
   }> {
     const { planner, reader } = this.#sensesFor(parts)
-    const shown = await Promise.all(parts.map((part) => reader.measure(part)))
+    const shown = await Promise.all(
+      parts.map(async (part, index) => {
+        try {
+          return await reader.measure(part)
+        } catch (error) {
+          throw error instanceof UnreadableMedia ? error.at(index + 1, parts.length) : error
+        }
+      }),
+    )
     return { shown, units: shown.map((media) => planner.plan(media)) }
   }
 
@@ -71,13 +82,9 @@ export class MediaPrompts {
     const { planner } = this.#senses ?? {}
     for (const { type } of parts) {
       if (type === "image" ? planner?.sees : planner?.hears) continue
-      throw new Unsupported(refusal(this.#model, type), "messages")
+      throw new NotPerceived(this.#model, type)
     }
-    if (this.#senses === undefined) throw new Unsupported(refusal(this.#model, "image"), "messages")
+    if (this.#senses === undefined) throw new NotPerceived(this.#model, "image")
     return this.#senses
   }
-}
-
-function refusal(model: string, type: MediaPart["type"]): string {
-  return type === "image" ? `model '${model}' does not see images` : `model '${model}' does not take audio`
 }

@@ -26,11 +26,16 @@ export interface Projector {
   readonly bytes: number
   /** The units of a prompt that stand for the media, without its content. */
   plan(media: MeasuredMedia): readonly PromptUnit[]
-  /** All media units of what {@link plan} gives, in their order. */
+  /**
+   * All media units of what {@link plan} gives, in their order.
+   * @param besideOthers whether sequences decode meanwhile, which then get a core of their own
+   * @throws the signal's reason
+   */
   encode(
     media: MeasuredMedia,
     content: Pixels | Float32Array,
     signal: AbortSignal,
+    besideOthers?: boolean,
   ): Promise<readonly EncodedUnit[]>
   close(): void
 }

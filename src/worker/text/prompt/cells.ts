@@ -12,7 +12,7 @@ export interface MediaUnit {
 export type PromptUnit = Int32Array | MediaUnit
 
 /** Where a media unit is in a prompt. */
-export interface PlacedMedia extends Pick<MediaUnit, "cells" | "positions"> {
+export interface PlacedMedia extends MediaUnit {
   /** The index of its first cell. */
   readonly start: number
 }
@@ -39,7 +39,7 @@ export function layOutCells(units: readonly PromptUnit[]): PromptCells {
     if (unit instanceof Int32Array) tokens.set(unit, at)
     else {
       for (let cell = 0; cell < unit.cells; cell++) tokens[at + cell] = keyOf(unit, cell)
-      media.push({ start: at, cells: unit.cells, positions: unit.positions })
+      media.push({ start: at, ...unit })
     }
     at += cellsOf(unit)
   }
@@ -70,6 +70,16 @@ export function positionOf(media: readonly PlacedMedia[], cell: number): number 
     position -= cells - positions
   }
   return position
+}
+
+/** The media unit that a cell belongs to. */
+export function mediaAt(media: readonly PlacedMedia[], cell: number): PlacedMedia | undefined {
+  return media.find(({ start, cells }) => start <= cell && cell < start + cells)
+}
+
+/** The first media unit that begins after a cell. */
+export function mediaAfter(media: readonly PlacedMedia[], cell: number): PlacedMedia | undefined {
+  return media.find(({ start }) => start > cell)
 }
 
 /** Number of cells that two prompts have in common at their start; media count as a whole. */

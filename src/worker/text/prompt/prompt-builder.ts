@@ -1,6 +1,6 @@
-import type { ChatRequest, CompletionRequest, GenerationRequest } from "../../../domain/chat"
+import type { ChatRequest, CompletionMedia, CompletionRequest, GenerationRequest } from "../../../domain/chat"
 import { TemplateFailed } from "../../../errors/engine"
-import { InvalidRequest } from "../../../errors/request"
+import { InvalidRequest, Unsupported } from "../../../errors/request"
 import type { Vocabulary } from "../../../llama/vocabulary"
 import type { AnswerForm } from "../../../prompt/answer-form"
 import type { PromptPiece } from "../../../prompt/piece"
@@ -11,7 +11,7 @@ import {
   type RenderedChat,
 } from "../../../prompt/template"
 import { refuseHopelessText, refuseLongText } from "../../../protocol/least-tokens"
-import { layOutCells, type PromptCells } from "./cells"
+import { layOutCells, type PromptCells, type PromptUnit } from "./cells"
 import { gapTokens } from "./gap"
 import { GivenTemplates } from "./given-templates"
 import { lastMessageCells } from "./last-message"
@@ -19,8 +19,17 @@ import type { PromptThreadSetup } from "./prompt-messages"
 
 /** A tokenized prompt. */
 export interface Prompt extends PromptCells {
+  /** Without what stands for media. */
   readonly text: string
+  /** The same with it; absent: there are no media. */
+  readonly shown?: string
 }
+
+/** What stands in the prompt for each picture or sound of a request. */
+export type MediaUnits = readonly (readonly PromptUnit[])[]
+
+/** Stands for a picture or sound in a prompt that is shown: llama.cpp's own mark. */
+const SHOWN_MEDIA = "<__media__>"
 
 /** Called once the template is applied. `form`: how the answer must be read; absent for completions. */
 export type OnTemplated = (form: AnswerForm | undefined) => void
@@ -58,7 +67,8 @@ export class PromptBuilder {
    * after which the template may drop earlier thinking, and at the last token, whose logits the same prompt needs.
    */
   checkpoints(request: GenerationRequest, { text, tokens }: Prompt): readonly number[] {
-    const bytesOf = (token: number): number => this.#vocabulary.bytes(token).length
+    // Media are no part of the text.
+    const bytesOf = (token: number): number => (token < 0 ? 0 : this.#vocabulary.bytes(token).length)
     const around =
       request.kind === "chat" ? lastMessageCells(request.messages, { text, tokens, bytesOf }) : []
     return [...around, tokens.length - 1].filter((cells) => cells > 0)
@@ -68,19 +78,19 @@ export class PromptBuilder {
    * Calls `templated` once the template is applied.
    * @throws ContextLengthExceeded, TemplateFailed, InvalidRequest, Unsupported
    */
-  build(request: GenerationRequest, templated: OnTemplated): Prompt {
+  build(request: GenerationRequest, media: MediaUnits, templated: OnTemplated): Prompt {
     this.#refuseUnknown("stop_token_ids", request.stopTokens ?? [])
     const capacity = { contextLength: this.#contextLength, longestTokenBytes: this.longestTokenBytes }
     refuseHopelessText(request, capacity)
     const chat = request.kind === "chat" ? this.#render(request) : undefined
     templated(chat?.answer)
-    if (chat === undefined) return this.#completion(request as CompletionRequest)
+    if (chat === undefined) return this.#completion(request as CompletionRequest, media)
     const { pieces } = chat
     // Check again: the template may have kept text that the first check did not count, and tokenizing many
     // megabytes takes seconds.
     const length = pieces.reduce((sum, { text }) => sum + text.length, 0)
     refuseLongText(length, capacity, textField(request))
-    return this.#tokenize(pieces)
+    return this.#tokenize(pieces, media)
   }
 
   #render(request: ChatRequest): RenderedChat {
@@ -89,7 +99,8 @@ export class PromptBuilder {
     return this.template.render(request)
   }
 
-  #completion(request: CompletionRequest): Prompt {
+  #completion(request: CompletionRequest, media: MediaUnits): Prompt {
+    if (request.media !== undefined) return this.#tokenize(piecesAtMarks(request, request.media), media)
     if (request.suffix !== undefined) return this.#fill(request, request.suffix)
     if (request.keepLast !== undefined)
       return this.#lastOf(request, this.#mostTokens(request, request.keepLast))
@@ -150,22 +161,44 @@ export class PromptBuilder {
     )
   }
 
-  #tokenize(pieces: readonly PromptPiece[]): Prompt {
-    const text = pieces.map((piece) => piece.text).join("")
+  #tokenize(given: readonly PromptPiece[], media: MediaUnits = []): Prompt {
+    const text = given.map((piece) => piece.text).join("")
+    // What the model needs in front comes before media too.
+    const pieces = given[0]?.media === undefined ? given : [{ text: "", special: true }, ...given]
     // A template that writes BOS itself must not get a second one.
     const hasBos = this.#vocabulary.addsBos && text.startsWith(this.#text(this.#vocabulary.bos))
-    const parts = pieces.map((piece, index) =>
-      this.#vocabulary.tokenize(piece.text, {
-        addSpecial: index === 0 && !hasBos,
-        parseSpecial: piece.special,
-      }),
-    )
-    return { text, ...layOutCells(parts) }
+    const parts = pieces.flatMap((piece, index): readonly PromptUnit[] => {
+      if (piece.media !== undefined) return media[piece.media] ?? []
+      const options = { addSpecial: index === 0 && !hasBos, parseSpecial: piece.special }
+      return [this.#vocabulary.tokenize(piece.text, options)]
+    })
+    const shown = pieces.map((piece) => (piece.media === undefined ? piece.text : SHOWN_MEDIA)).join("")
+    return { text, ...(media.length > 0 && { shown }), ...layOutCells(parts) }
   }
 
   #text(token: number): string {
     return new TextDecoder().decode(this.#vocabulary.bytes(token))
   }
+}
+
+/** @throws InvalidRequest where there are not as many marks as media; Unsupported beside what has no place for them */
+function piecesAtMarks(
+  { prompt, suffix, keepLast }: CompletionRequest,
+  { mark, parts }: CompletionMedia,
+): readonly PromptPiece[] {
+  if (typeof prompt !== "string" || suffix !== undefined || keepLast !== undefined)
+    throw new Unsupported("images need a prompt that is one text, which is not cut", "prompt")
+  const [first = "", ...others] = prompt.split(mark)
+  if (others.length !== parts.length)
+    throw new InvalidRequest(
+      `the prompt has ${others.length} marks for ${parts.length} images and sounds; each needs one`,
+      "prompt",
+    )
+  const pieces = others.flatMap((text, media): PromptPiece[] => [
+    { text: "", special: false, media },
+    { text, special: true },
+  ])
+  return [{ text: first, special: true }, ...pieces]
 }
 
 /** The request field that the prompt comes from, by its API name. */

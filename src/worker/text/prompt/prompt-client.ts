@@ -4,7 +4,7 @@ import { TemplateFailed } from "../../../errors/engine"
 import { InvalidRequest } from "../../../errors/request"
 import { formatSeconds } from "../../../lib/text/duration"
 import type { WireRendered, WireRequest } from "../../../protocol/wire"
-import type { PromptUnit } from "./cells"
+import type { MediaUnits } from "./prompt-builder"
 import type { PreparedRequest } from "./prepared"
 import type { FromPromptThread, PromptThreadSetup, Purpose, ToPromptThread } from "./prompt-messages"
 
@@ -14,7 +14,7 @@ interface Job {
   readonly id: number
   readonly purpose: Purpose
   readonly request: WireRequest<GenerationRequest>
-  readonly media: readonly (readonly PromptUnit[])[]
+  readonly media: MediaUnits
   readonly resolve: (answer: Answer) => void
   readonly reject: (error: XllmError) => void
   /** The caller no longer waits for it. */
@@ -74,10 +74,7 @@ export class PromptClient {
   }
 
   /** `media`: what stands in the prompt for each picture or sound of the request. */
-  prepare(
-    request: WireRequest<GenerationRequest>,
-    media: readonly (readonly PromptUnit[])[] = [],
-  ): Preparation {
+  prepare(request: WireRequest<GenerationRequest>, media: MediaUnits = []): Preparation {
     const { job, answer } = this.#begin("generate", request, media)
     const prepared = answer.then((message) => {
       if (message.type === "prepared") return message.request
@@ -87,10 +84,7 @@ export class PromptClient {
   }
 
   /** Renders a request's prompt and parameters for inspection. @throws as a preparation */
-  async render(
-    request: WireRequest<GenerationRequest>,
-    media: readonly (readonly PromptUnit[])[] = [],
-  ): Promise<WireRendered> {
+  async render(request: WireRequest<GenerationRequest>, media: MediaUnits = []): Promise<WireRendered> {
     const message = await this.#begin("render", request, media).answer
     if (message.type === "rendered") return message.result
     throw new InternalError("a request was prepared that was to be shown")
@@ -99,7 +93,7 @@ export class PromptClient {
   #begin(
     purpose: Purpose,
     request: WireRequest<GenerationRequest>,
-    media: readonly (readonly PromptUnit[])[],
+    media: MediaUnits,
   ): { readonly job: Job; readonly answer: Promise<Answer> } {
     const { promise, resolve, reject } = Promise.withResolvers<Answer>()
     const job: Job = {

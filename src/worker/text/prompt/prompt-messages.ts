@@ -4,7 +4,7 @@ import type { LibraryFiles } from "../../../llama/library"
 import type { VocabularyShare } from "../../../llama/vocabulary"
 import type { TemplateFallback } from "../../../prompt/template"
 import type { WireRendered, WireRequest } from "../../../protocol/wire"
-import type { PromptUnit } from "./cells"
+import type { MediaUnits } from "./prompt-builder"
 import type { PreparedRequest } from "./prepared"
 
 /** What a request's own options take precedence over. Absent: as the template has it, and without a limit. */
@@ -44,7 +44,7 @@ export type ToPromptThread =
       readonly purpose: Purpose
       readonly request: WireRequest<GenerationRequest>
       /** What stands in the prompt for each picture or sound of the request; absent: it has none. */
-      readonly media?: readonly (readonly PromptUnit[])[]
+      readonly media?: MediaUnits
     }
   /** Cancels a job; answered with `forgotten` unless it is too late. */
   | { readonly type: "forget"; readonly id: number }

@@ -65,7 +65,7 @@ function work(): void {
   if (jobs.length > 0) setImmediate(work)
 }
 
-function answer({ id, purpose, request }: Job): FromPromptThread {
+function answer({ id, purpose, request, media }: Job): FromPromptThread {
   const progress = {
     compiling: (): void => post({ type: "compiling", id }),
     compiled: (): void => post({ type: "compiled", id }),
@@ -74,8 +74,8 @@ function answer({ id, purpose, request }: Job): FromPromptThread {
   try {
     if (preparer === undefined) throw new Error("the prompt thread is not set up")
     return purpose === "render"
-      ? { type: "rendered", id, result: preparer.render(request, progress) }
-      : { type: "prepared", id, request: preparer.prepare(request, progress) }
+      ? { type: "rendered", id, result: preparer.render(request, progress, media) }
+      : { type: "prepared", id, request: preparer.prepare(request, progress, media) }
   } catch (error) {
     return { type: "failed", id, error: asXllmError(error).toWire() }
   }

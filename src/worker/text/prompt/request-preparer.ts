@@ -1,7 +1,7 @@
 import type { GenerationRequest, RenderedPrompt, SamplingParameters } from "../../../domain/chat"
 import type { ModelDefaults } from "../../../domain/model"
 import { ContextLengthExceeded, InvalidRequest } from "../../../errors/request"
-import { PRODUCTS } from "../../../limits"
+import { PREDICTION, PRODUCTS } from "../../../limits"
 import type { Vocabulary } from "../../../llama/vocabulary"
 import { decodeRequest, encodeRendered, type WireRendered, type WireRequest } from "../../../protocol/wire"
 import { cacheKeyOf } from "../cache/slots"
@@ -14,7 +14,7 @@ import { type AnswerPlan, AnswerPreparer } from "./answer-preparer"
 import type { ConstraintCompiler } from "./constraint-compiler"
 import type { PreparedReasoning, PreparedRequest, PreparedSampling, TokenBias } from "./prepared"
 import type { ThinkingDefaults } from "./prompt-messages"
-import { type Prompt, type PromptBuilder, textField } from "./prompt-builder"
+import { type MediaUnits, type Prompt, type PromptBuilder, textField } from "./prompt-builder"
 
 export interface PreparerParts {
   readonly vocabulary: Vocabulary
@@ -44,9 +44,6 @@ export interface PreparationProgress {
  */
 const REMEMBERED_BREAKERS = 4
 
-/** Hardly any text has longer tokens on average. */
-const MOST_TOKEN_CHARACTERS = 16
-
 /** Does all the work that a request needs before decoding. */
 export class RequestPreparer {
   readonly #parts: PreparerParts
@@ -60,13 +57,17 @@ export class RequestPreparer {
   }
 
   /** @throws ContextLengthExceeded, TemplateFailed, InvalidRequest, Unsupported */
-  prepare(wire: WireRequest<GenerationRequest>, progress: PreparationProgress): PreparedRequest {
+  prepare(
+    wire: WireRequest<GenerationRequest>,
+    progress: PreparationProgress,
+    units: MediaUnits = [],
+  ): PreparedRequest {
     const request = this.#read(wire)
     if (request.kind !== "completion" || request.keepLast === undefined)
       this.#refuseOverlong(wire.promptIds?.length ?? 0, "prompt")
-    const { prompt, constraint, answer } = this.#build(request, progress)
+    const { prompt, constraint, answer } = this.#build(request, progress, units)
     const { text, tokens, media } = prompt
-    this.#refuseOverlong(tokens.length, textField(request))
+    this.#refuseOverlong(tokens.length, textField(request), mediaCells(prompt))
     refuseManyLogprobs(request, tokens.length)
     if (tokens.length === 0)
       throw new InvalidRequest("the prompt is empty, and this model adds no token of its own", "prompt")
@@ -118,10 +119,14 @@ export class RequestPreparer {
   }
 
   /** Renders a request's prompt and parameters for inspection. @throws as {@link prepare} */
-  render(wire: WireRequest<GenerationRequest>, progress: PreparationProgress): WireRendered {
+  render(
+    wire: WireRequest<GenerationRequest>,
+    progress: PreparationProgress,
+    units: MediaUnits = [],
+  ): WireRendered {
     const request = this.#read(wire)
-    const { prompt, constraint, answer } = this.#build(request, progress)
-    const { text, tokens } = prompt
+    const { prompt, constraint, answer } = this.#build(request, progress, units)
+    const { text, shown = text, tokens } = prompt
     const sampling = this.#samplingOf(request)
     const bias = this.#resolveBias(sampling.logitBias)
     const given = Array.from(bias.tokens, (token, index) => [token, bias.values[index] ?? 0] as const)
@@ -132,9 +137,10 @@ export class RequestPreparer {
       ...ends.map((token) => [token, -Infinity] as const),
     ]
     return encodeRendered({
-      prompt: text,
+      prompt: shown,
       ...(request.kind === "completion" && this.#addedTo(prompt)),
-      tokens,
+      // Keys of media mean nothing outside.
+      tokens: tokens.map((token) => Math.max(token, MEDIA_TOKEN)),
       ...(constraint !== undefined && { grammar: constraint.source }),
       ...(answer?.calls !== undefined && { toolSyntax: { ...answer.calls.syntax } }),
       ...(answer?.reasoning !== undefined && { reasoning: shownReasoning(answer.reasoning) }),
@@ -171,11 +177,12 @@ export class RequestPreparer {
   #build(
     request: GenerationRequest,
     { compiling, compiled, templated }: PreparationProgress,
+    units: MediaUnits,
   ): AnswerPlan & { readonly prompt: Prompt } {
     let plan: AnswerPlan = {}
     const hasGrammar =
       request.output !== undefined || (request.kind === "chat" && request.tools !== undefined)
-    const prompt = this.#parts.builder.build(request, (form) => {
+    const prompt = this.#parts.builder.build(request, units, (form) => {
       if (hasGrammar) compiling()
       plan = this.#answers.plan(request, form)
       if (hasGrammar) compiled()
@@ -184,9 +191,12 @@ export class RequestPreparer {
     return { ...plan, prompt }
   }
 
-  #refuseOverlong(length: number, field: PreparedRequest["field"]): void {
+  /** `shown`: how many of the tokens are pictures and sounds. */
+  #refuseOverlong(length: number, field: PreparedRequest["field"], shown = 0): void {
     const { contextLength } = this.#parts
-    if (length > contextLength) throw new ContextLengthExceeded(length, contextLength, field)
+    if (length <= contextLength) return
+    const advice = shown > 0 ? adviceOnMedia(shown) : undefined
+    throw new ContextLengthExceeded(length, contextLength, field, false, advice)
   }
 
   /** The request's token limit, or the rest of the context. */
@@ -198,11 +208,12 @@ export class RequestPreparer {
   /** No more of it than an answer can have. */
   #predictionOf(text: string): Int32Array {
     const { vocabulary, contextLength } = this.#parts
-    const tokens = vocabulary.tokenize(text.slice(0, contextLength * MOST_TOKEN_CHARACTERS), {
+    const most = Math.min(contextLength, PREDICTION.tokens)
+    const tokens = vocabulary.tokenize(text.slice(0, most * PREDICTION.tokenCharacters), {
       addSpecial: false,
       parseSpecial: false,
     })
-    return tokens.slice(0, contextLength)
+    return tokens.slice(0, most)
   }
 
   #samplingOf(request: GenerationRequest): SamplingParameters {
@@ -267,6 +278,20 @@ function refuseManyLogprobs(request: GenerationRequest, tokens: number): void {
     `echo with logprobs ${topLogprobs} of ${tokens} tokens in ${request.n} choices comes to ${count} log probabilities; ` +
       `at most ${PRODUCTS.echoedLogprobs} are possible`,
     "logprobs",
+  )
+}
+
+/** How llama-server shows what is no text among tokens. */
+const MEDIA_TOKEN = -1
+
+function mediaCells({ media }: Prompt): number {
+  return media.reduce((sum, { cells }) => sum + cells, 0)
+}
+
+function adviceOnMedia(tokens: number): string {
+  return (
+    `its images and sounds take ${tokens} of them: send fewer or smaller ones, or images with detail low, ` +
+    "or load the model with a larger context (--ctx)"
   )
 }
 

@@ -212,7 +212,7 @@ describe("a request", () => {
     [{ ...CALL, prompt: { id: "p" } }, "prompt is not supported"],
     [{ ...CALL, background: true }, "background is not supported"],
     [{ ...CALL, input: [{ type: "item_reference", id: "x" }] }, "input[0].id 'x' is no item of a response"],
-    [{ ...CALL, input: [{ role: "user", content: [{ type: "input_image" }] }] }, "only text is supported"],
+    [{ ...CALL, input: [{ role: "user", content: [{ type: "input_image" }] }] }, "image_url is required"],
     [{ ...CALL, tools: [{ type: "web_search" }], tool_choice: { type: "web_search" } }, "cannot be run here"],
     [{ ...CALL, input: [{ type: "function_call_output", call_id: "x", output: "" }] }, "is not the id"],
     [

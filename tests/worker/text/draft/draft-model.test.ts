@@ -57,6 +57,18 @@ describe.each(LAYOUTS)("with the %s layout", (kvLayout) => {
     expect(tokens).toBeGreaterThanOrEqual(generated - 1 - Math.ceil(generated / 17))
   })
 
+  test("it guesses no token that it holds to be less likely than is wanted", async () => {
+    const drafted = async (leastProbability: number): Promise<number> => {
+      const run = await worker.run(asked(1, { speculation: { leastProbability }, cachePrompt: false }))
+      return run.done.timings.drafts?.tokens ?? 0
+    }
+    const all = await drafted(0)
+    const likely = await drafted(0.5)
+    expect(likely).toBeGreaterThan(0)
+    expect(likely).toBeLessThan(all)
+    expect(await drafted(1)).toBeLessThan(likely)
+  })
+
   test("it follows conversations that go on, share beginnings, and run at the same time", async () => {
     const first = await worker.run(asked(2))
     const prompt = `${prose(2, 150)}${first.text()} and on`

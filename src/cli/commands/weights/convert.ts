@@ -1,19 +1,19 @@
 import { stat } from "node:fs/promises"
 import { join, resolve } from "node:path"
-import { readSettings, type Settings } from "../../config/resolve"
-import { storeSettings } from "../../config/sections/pull"
-import { bytes, oneOf, text } from "../../config/values"
-import type { ConversionPlan } from "../../convert/plan"
-import { UsageError } from "../../errors/cli"
-import { defineCommand } from "../args/command"
-import { configFlag, grouped, switchFlag } from "../args/flags"
-import { isPath } from "../args/model-path"
-import { jobRunner } from "../jobs/run-job"
-import { openStore } from "../models/open-store"
-import type { Io } from "../terminal/io"
-import { formatBytes, percentOf, printable, toJson } from "../terminal/output"
-import { exitCodeOf, watchSignals } from "../terminal/signals"
-import { type Spinner, startSpinner } from "../terminal/spinner"
+import { readSettings, type Settings } from "../../../config/resolve"
+import { storeSettings } from "../../../config/sections/pull"
+import { bytes, oneOf, text } from "../../../config/values"
+import type { ConversionPlan } from "../../../convert/plan"
+import { UsageError } from "../../../errors/cli"
+import { defineCommand } from "../../args/command"
+import { configFlag, grouped, switchFlag } from "../../args/flags"
+import { isPath } from "../../args/model-path"
+import { jobRunner } from "../../jobs/run-job"
+import { openStore } from "../../models/open-store"
+import type { Io } from "../../terminal/io"
+import { formatBytes, percentOf, printable, toJson } from "../../terminal/output"
+import { exitCodeOf, watchSignals } from "../../terminal/signals"
+import { type Spinner, startSpinner } from "../../terminal/spinner"
 
 export const command = defineCommand({
   name: "convert",
@@ -21,7 +21,8 @@ export const command = defineCommand({
   words: "MODEL",
   minimumWords: 1,
   maximumWords: 1,
-  details: `MODEL is a folder with a config.json, a tokenizer and weights in safetensors files, as models are published on Hugging Face.
+  details: `MODEL is a folder with a config.json, a tokenizer and weights in safetensors files, as models are published on Hugging Face,
+or hf:owner/name for such a model itself, with @revision for another version; only the files that are needed are downloaded.
 It becomes a GGUF, which is read again, and checked by llama.cpp, before it gets its name.
 
 A GGUF, or an installed model, becomes such a folder; if it is quantized, its weights are widened.`,
@@ -29,6 +30,7 @@ A GGUF, or an installed model, becomes such a folder; if it is quantized, its we
     { line: "xllm convert ./SmolLM2-135M", does: "to SmolLM2-135M-BF16.gguf, in the type of the source" },
     { line: "xllm convert ./my-model -q Q4_K_M -o my-model.gguf", does: "and quantize it" },
     { line: "xllm convert ./my-model --as my-model", does: "install it as a model" },
+    { line: "xllm convert hf:HuggingFaceTB/SmolLM2-135M -q Q8_0", does: "download it first" },
     { line: "xllm convert ./my-model --dry-run", does: "show what would be written" },
     { line: "xllm convert ./my-model.gguf -o my-model", does: "to a folder for transformers" },
     { line: "xllm convert ./my-lora --base my-model", does: "a LoRA adapter" },
@@ -69,11 +71,8 @@ A GGUF, or an installed model, becomes such a folder; if it is quantized, its we
     const spinner = startSpinner(io)
     try {
       const task: ConvertTask = { flags, settings, io, spinner, signal: signals.signal }
-      if (await isFolder(source)) {
-        if (flags.to === "hf") throw new UsageError(`'${source}' is a folder already`)
-        if (await Bun.file(join(source, ADAPTER_CONFIG)).exists()) return await fromAdapter(source, task)
-        return await convertFolder(source, task)
-      }
+      if (await isFolder(source)) return await fromFolder({ path: source, shown: source }, task)
+      if (await isOnHub(source, task)) return await fromHub(source, task)
       if (flags.to === "gguf") throw new UsageError(`'${source}' is no folder of a model from Hugging Face`)
       await fromGguf(source, task)
     } catch (error) {
@@ -86,6 +85,14 @@ A GGUF, or an installed model, becomes such a folder; if it is quantized, its we
     }
   },
 })
+
+/** A folder, and what messages call it. */
+interface SourceFolder {
+  readonly path: string
+  readonly shown: string
+  /** On Hugging Face. */
+  readonly repository?: string
+}
 
 /** Folders with a LoRA adapter have this file. */
 const ADAPTER_CONFIG = "adapter_config.json"
@@ -132,14 +139,52 @@ async function isFolder(source: string): Promise<boolean> {
   return facts?.isDirectory() ?? false
 }
 
+/** Does it name a repository, and no installed model? */
+async function isOnHub(source: string, { flags, settings }: ConvertTask): Promise<boolean> {
+  if (!/^(?:hf:|(?:https:\/\/)?(?:hf\.co|huggingface\.co)\/)/.test(source)) return false
+  if (flags.to === "gguf" || source.includes("@") || source.startsWith("https:")) return true
+  const store = await openStore(settings)
+  return await store.resolve(source).then(
+    () => false,
+    () => true,
+  )
+}
+
+/** A repository, whose files are downloaded first. */
+async function fromHub(source: string, task: ConvertTask): Promise<void> {
+  if (task.flags.to === "hf") throw new UsageError(`'${source}' is a model in Hugging Face's format already`)
+  task.spinner.stop()
+  const { fetchSnapshot } = await import("../../jobs/fetch-snapshot")
+  await using snapshot = await fetchSnapshot(source, {
+    ...task,
+    dryRun: task.flags.dryRun === true,
+    wantsJson: task.flags.json === true,
+  })
+  if (snapshot === undefined) return
+  const { path, repository } = snapshot
+  const spinner = startSpinner(task.io)
+  try {
+    await fromFolder({ path, shown: `hf:${repository}`, repository }, { ...task, spinner })
+  } finally {
+    spinner.stop()
+  }
+  await snapshot.forget()
+}
+
+async function fromFolder(source: SourceFolder, task: ConvertTask): Promise<void> {
+  if (task.flags.to === "hf") throw new UsageError(`'${source.shown}' is a folder already`)
+  const isAdapter = await Bun.file(join(source.path, ADAPTER_CONFIG)).exists()
+  return await (isAdapter ? fromAdapter(source, task) : convertFolder(source, task))
+}
+
 /** A LoRA adapter instead of a model. */
 async function fromAdapter(
-  source: string,
+  source: SourceFolder,
   { flags, settings, io, signal, spinner }: ConvertTask,
 ): Promise<void> {
   if (flags.as !== undefined || flags.quantize !== undefined)
     throw new UsageError("--as and --quantize are for models, and this is an adapter")
-  const { convertAdapter } = await import("../jobs/convert-adapter")
+  const { convertAdapter } = await import("../../jobs/convert-adapter")
   spinner.stop()
   await convertAdapter({
     ...{ source, settings, io, signal, base: flags.base, out: flags.out },
@@ -154,7 +199,7 @@ async function fromGguf(model: string, { flags, settings, ...task }: ConvertTask
   const { outtype = "auto" } = flags
   if (flags.as !== undefined || flags.quantize !== undefined || outtype === "q8_0")
     throw new UsageError("--as, --quantize and q8_0 are for conversions to GGUF")
-  const { convertGguf } = await import("../jobs/to-folder")
+  const { convertGguf } = await import("../../jobs/to-folder")
   const path = isPath(model) ? resolve(model) : (await (await openStore(settings)).resolve(model)).path
   await convertGguf({
     ...task,
@@ -168,21 +213,22 @@ async function fromGguf(model: string, { flags, settings, ...task }: ConvertTask
   })
 }
 
-async function convertFolder(source: string, task: ConvertTask): Promise<void> {
+async function convertFolder(source: SourceFolder, task: ConvertTask): Promise<void> {
   const { flags, io, spinner, settings } = task
   const [{ planGguf }, { HfFolder }, { checkPreTokenizer }, { findQuantizeType }] = await Promise.all([
-    import("../../convert/plan"),
-    import("../../convert/source/folder"),
-    import("../../convert/tokenizer/pre-tokenizer"),
-    import("../../convert/quantize-types"),
+    import("../../../convert/plan"),
+    import("../../../convert/source/folder"),
+    import("../../../convert/tokenizer/pre-tokenizer"),
+    import("../../../convert/quantize-types"),
   ])
   const type = flags.quantize === undefined ? undefined : findQuantizeType(flags.quantize)
   spinner.say("reading the model")
-  const folder = await HfFolder.open(source)
+  const folder = await HfFolder.open(source.path, source.shown)
   await using plan = await planGguf(folder, {
     outType: flags.outtype ?? "auto",
     ...(flags.pre !== undefined && { pre: checkPreTokenizer(flags.pre) }),
     ...(flags.name !== undefined && { name: flags.name }),
+    ...(source.repository !== undefined && { repository: source.repository }),
   })
   spinner.hide()
   if (flags.json !== true)
@@ -210,9 +256,9 @@ async function write(
 ): Promise<readonly string[]> {
   const { flags, settings, spinner, signal } = task
   const [{ convertToGguf }, { findQuantizeType }, { checkOutput }] = await Promise.all([
-    import("../../convert/convert"),
-    import("../../convert/quantize-types"),
-    import("../../convert/output"),
+    import("../../../convert/convert"),
+    import("../../../convert/quantize-types"),
+    import("../../../convert/output"),
   ])
   const request = {
     plan,
@@ -227,7 +273,7 @@ async function write(
     return await convertToGguf({ ...request, out, ...shard })
   if (flags.shard !== undefined) throw new UsageError("--shard cannot be combined with --quantize")
   await checkOutput([out], plan.bytes, flags.force === true)
-  const { quantizeGguf } = await import("../../convert/quantize")
+  const { quantizeGguf } = await import("../../../convert/quantize")
   const { rm } = await import("node:fs/promises")
   const whole = `${out}.${crypto.randomUUID().slice(0, 8)}.part`
   try {
@@ -254,8 +300,8 @@ async function install(
   { settings, spinner, signal, flags }: ConvertTask,
 ): Promise<string> {
   const [{ createModel }, { parseModelName }] = await Promise.all([
-    import("../../store/create/create"),
-    import("../../store/names"),
+    import("../../../store/create/create"),
+    import("../../../store/names"),
   ])
   signal.throwIfAborted()
   const { name: installed } = await createModel({
