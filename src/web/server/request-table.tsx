@@ -6,7 +6,7 @@ import { IconButton } from "../ui/button"
 import { toast, toastError } from "../ui/toasts"
 
 /** What models work on, each with a button to stop it. */
-export function RunningRequests() {
+export function RequestTable() {
   const texts = serverTexts.value
   const requests = activity.value?.requests ?? []
   const stop = (id: string) =>
