@@ -305,6 +305,16 @@ export const PRODUCTS = {
   collectedLogprobs: 2_000_000,
 }
 
+/**
+ * How far the text that a client expects is looked at: it is tokenized and searched before the answer begins, which
+ * takes 50 ms for so many tokens. It is merely a hint: what is beyond is not used.
+ */
+export const PREDICTION = {
+  tokens: 32_768,
+  /** Hardly any text has longer tokens on average. */
+  tokenCharacters: 5,
+} as const
+
 // ----------------------------------------------------------------------------------------------- responses
 
 /** Responses that are kept for later requests, in a file that is read and written between other requests. */
@@ -421,6 +431,10 @@ export const CONVERT = {
   tokens: MIB,
   /** Layers, heads and experts. */
   parts: 16_384,
+  /** The text for an importance matrix. Days of computing, mostly. */
+  importanceBytes: 64 * MIB,
+  /** Tokens of such a text that are evaluated together. */
+  importanceChunk: { min: 32, max: 32_768 },
 }
 
 /** tokenizer.json: a key for each token, and three values for each merge. */

@@ -28,9 +28,13 @@ export const commands: Readonly<Record<string, CommandEntry>> = {
   create: { summary: "Create a model from a Modelfile", load: () => import("./commands/create") },
   convert: {
     summary: "Convert models between Hugging Face's format and GGUF",
-    load: () => import("./commands/convert"),
+    load: () => import("./commands/weights/convert"),
   },
-  quantize: { summary: "Make a model's weights smaller", load: () => import("./commands/quantize") },
+  quantize: { summary: "Make a model's weights smaller", load: () => import("./commands/weights/quantize") },
+  imatrix: {
+    summary: "Find out which weights matter, for smaller types",
+    load: () => import("./commands/weights/imatrix"),
+  },
   rm: { summary: "Delete models from disk", load: () => import("./commands/rm") },
   embed: { summary: "Turn texts into vectors", load: () => import("./commands/embed") },
   cp: { summary: "Copy a model under a new name (shares files)", load: () => import("./commands/cp") },

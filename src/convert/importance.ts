@@ -16,7 +16,7 @@ const COUNTS = ".counts"
 export function readImportance(path: string): Importance {
   const header = readGgufHeader(path)
   if (header.metadata.get("general.type") !== "imatrix")
-    throw new CannotConvert(path, "it is not an importance matrix; make one with llama.cpp's llama-imatrix")
+    throw new CannotConvert(path, "it is not an importance matrix; make one with 'xllm imatrix'")
   const tensors = new Map(header.tensors.map((tensor) => [tensor.name, tensor]))
   const file = openSync(path, "r")
   const numbers = ({ name, type, offset, elements, bytes = 0 }: GgufTensorInfo): Float32Array => {

@@ -7,7 +7,11 @@ import type { JobRequest } from "../protocol/jobs"
 /** A job in another process: llama.cpp's own code blocks, and may end the process that it is in. */
 export type RunJob<Request> = (
   request: Request,
-  options: { readonly signal?: AbortSignal; readonly onLine?: (text: string) => void },
+  options: {
+    readonly signal?: AbortSignal
+    readonly onLine?: (text: string) => void
+    readonly onProgress?: (done: number, total: number) => void
+  },
 ) => Promise<void>
 
 /** Runs any job. */

@@ -31,3 +31,21 @@ export interface QuantizeOptions {
   /** The rows of a tensor that are in memory at once. */
   readonly maxBufferBytes?: number
 }
+
+/** How an importance matrix is made. */
+export interface ImportanceOptions {
+  /** The file with the text. */
+  readonly text: string
+  /** Tokens that are evaluated together. */
+  readonly chunkTokens: number
+  /** Pieces of so many tokens are used at most. */
+  readonly maxChunks?: number
+  /** Absent: as many as there are cores. */
+  readonly threads?: number
+  /** Also for the output tensor. */
+  readonly withOutput: boolean
+  /** Recognize special tokens in the text. */
+  readonly parseSpecial: boolean
+  /** Absent: all. */
+  readonly gpuLayers?: number
+}

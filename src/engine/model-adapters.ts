@@ -114,8 +114,9 @@ export class ModelAdapters {
 
   /** Undefined: the name has no adapter, or all of it is the name of a model. */
   async #split(
-    name: string | undefined,
+    given: string | undefined,
   ): Promise<{ readonly base: string; readonly adapter: string } | undefined> {
+    const name = (given && (await this.#store.aliasTarget?.(given))) ?? given
     const at = name?.lastIndexOf("@") ?? -1
     if (name === undefined || at <= 0 || at === name.length - 1) return undefined
     const isWhole = await this.#store.resolve(name).then(

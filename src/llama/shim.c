@@ -27,6 +27,9 @@ extern void *calloc(size_t count, size_t size);
 extern void free(void *memory);
 extern size_t strlen(const char *text);
 extern int strcmp(const char *a, const char *b);
+extern int strncmp(const char *a, const char *b, size_t size);
+extern char *strchr(const char *text, int character);
+extern void *realloc(void *memory, size_t size);
 extern int pthread_mutex_init(void *mutex, const void *attributes);
 extern int pthread_mutex_lock(void *mutex);
 extern int pthread_mutex_unlock(void *mutex);
@@ -149,6 +152,11 @@ static void (*attach_threadpool)(void *context, void *pool, void *pool_batch);
 static void (*detach_threadpool)(void *context);
 static void (*dev_memory)(void *device, size_t *free, size_t *total);
 static void (*dev_get_props)(void *device, void *props);
+static const char *(*op_desc)(const void *tensor);
+static size_t (*tensor_overhead)(void);
+static size_t (*tensor_bytes)(const void *tensor);
+static boolean (*buffer_is_host)(void *buffer);
+static void (*tensor_get)(const void *tensor, void *data, size_t offset, size_t size);
 
 static struct mtmd_params (*mtmd_default_params)(void);
 static void *(*mtmd_init)(const char *path, const void *model, struct mtmd_params params);
@@ -200,6 +208,11 @@ int32_t xllm_open(const char *ggml_base, const char *ggml, const char *llama) {
          bind_symbol(b, "ggml_backend_reg_get_proc_address", (void **)&reg_get_proc_address) &&
          bind_symbol(b, "ggml_backend_dev_memory", (void **)&dev_memory) &&
          bind_symbol(b, "ggml_backend_dev_get_props", (void **)&dev_get_props) &&
+         bind_symbol(b, "ggml_op_desc", (void **)&op_desc) &&
+         bind_symbol(b, "ggml_tensor_overhead", (void **)&tensor_overhead) &&
+         bind_symbol(b, "ggml_nbytes", (void **)&tensor_bytes) &&
+         bind_symbol(b, "ggml_backend_buffer_is_host", (void **)&buffer_is_host) &&
+         bind_symbol(b, "ggml_backend_tensor_get", (void **)&tensor_get) &&
          bind_symbol(b, "ggml_set_abort_callback", (void **)&set_abort_callback);
 }
 
@@ -722,4 +735,199 @@ void xllm_mtmd_positions(const void *chunk, int32_t start, int32_t n, int32_t *o
     out[2 * n + i] = position.x;
     out[3 * n + i] = position.z;
   }
+}
+
+/* ------------------------------------------------------------------------------------------------ activations */
+
+/* struct ggml_tensor up to its name; xllm_sums_new() compares the size of all of it. */
+struct tensor {
+  int32_t type;
+  void *buffer;
+  int64_t ne[4];
+  size_t nb[4];
+  int32_t op;
+  int32_t op_params[16];
+  int32_t flags;
+  struct tensor *src[10];
+  struct tensor *view_src;
+  size_t view_offs;
+  char *data;
+  char name[64];
+  void *extra;
+  char padding[8];
+};
+
+/* ggml_tensor_overhead() counts the object before a tensor as well. */
+#define OBJECT_BYTES 32
+#define TYPE_F32 0
+/* Smaller batches are not those of prompts. */
+#define FEWEST_ROWS 16
+
+/* The sums of the squares of what one tensor was multiplied with; `counts`: how many rows, for each of its matrices. */
+struct sums {
+  char name[64];
+  int64_t columns, matrices, counted;
+  float *values;
+  int64_t *counts;
+};
+
+/* What is collected while a context computes. */
+struct collection {
+  struct sums *all;
+  int32_t size, room;
+  boolean wants_output;
+  char *copy;
+  size_t copy_size;
+  char *ids;
+  size_t ids_size;
+};
+
+/* The name without the device before it and the number behind it: CUDA0#blk.0.attn_k.weight#0. */
+static void plain_name(const char *name, char *out) {
+  const char *from = strchr(name, '#');
+  from = from ? from + 1 : name;
+  int size = 0;
+  while (size < 63 && from[size] && (from == name || from[size] != '#')) size++;
+  memcpy(out, from, size);
+  out[size] = 0;
+}
+
+static int is_wanted(struct collection *to, const struct tensor *result) {
+  const char *op = op_desc(result);
+  if (!strcmp(op, "MUL_MAT_ID")) return 1;
+  if (strcmp(op, "MUL_MAT") || result->src[1]->ne[1] < FEWEST_ROWS || result->src[1]->type != TYPE_F32) return 0;
+  char name[64];
+  plain_name(result->src[0]->name, name);
+  return !strncmp(name, "blk.", 4) || to->wants_output && !strcmp(name, "output.weight");
+}
+
+/* The sums of a tensor, made where there are none; null without memory, or where the tensor has another size. */
+static struct sums *sums_of(struct collection *to, const char *name, int64_t columns, int64_t matrices, int64_t counted) {
+  for (int32_t i = 0; i < to->size; i++)
+    if (!strcmp(to->all[i].name, name))
+      return to->all[i].columns == columns && to->all[i].matrices == matrices ? &to->all[i] : 0;
+  if (to->size == to->room) {
+    int32_t room = to->room ? 2 * to->room : 256;
+    struct sums *all = realloc(to->all, room * sizeof *all);
+    if (!all) return 0;
+    to->all = all;
+    to->room = room;
+  }
+  struct sums *made = &to->all[to->size];
+  made->values = calloc(columns * matrices, sizeof(float));
+  made->counts = calloc(counted, sizeof(int64_t));
+  if (!made->values || !made->counts) return 0;
+  memcpy(made->name, name, 64);
+  made->columns = columns;
+  made->matrices = matrices;
+  made->counted = counted;
+  to->size++;
+  return made;
+}
+
+/* Reads a tensor from a device, into memory that is kept for the next one. */
+static char *fetched(const struct tensor *from, char **copy, size_t *copy_size) {
+  size_t size = tensor_bytes(from);
+  if (size > *copy_size) {
+    char *larger = realloc(*copy, size);
+    if (!larger) return 0;
+    *copy = larger;
+    *copy_size = size;
+  }
+  tensor_get(from, *copy, 0, size);
+  return *copy;
+}
+
+/* Adds the squares of a row. Numbers that are none show in the sums. */
+static void add_squares(float *to, const float *row, int64_t columns) {
+  for (int64_t i = 0; i < columns; i++) to[i] += row[i] * row[i];
+}
+
+static int add_rows(struct collection *to, const struct tensor *result) {
+  const struct tensor *weights = result->src[0], *input = result->src[1], *ids = result->src[2];
+  int has_ids = !strcmp(op_desc(result), "MUL_MAT_ID");
+  int64_t columns = input->ne[0];
+  int64_t matrices = weights->ne[2] * (has_ids ? 1 : weights->ne[3]);
+  char name[64];
+  plain_name(weights->name, name);
+  if (input->type != TYPE_F32 || input->nb[0] != sizeof(float)) return 1;
+  struct sums *sums = sums_of(to, name, columns, matrices, has_ids ? matrices : 1);
+  const char *data = buffer_is_host(input->buffer) ? input->data : fetched(input, &to->copy, &to->copy_size);
+  if (!sums || !data) return 0;
+  if (has_ids) {
+    const char *chosen = fetched(ids, &to->ids, &to->ids_size);
+    if (!chosen) return 0;
+    for (int64_t index = 0; index < ids->ne[0]; index++)
+      for (int64_t row = 0; row < input->ne[2]; row++) {
+        int32_t expert = *(const int32_t *)(chosen + row * ids->nb[1] + index * ids->nb[0]);
+        if (expert < 0 || expert >= matrices) return 0;
+        sums->counts[sums->counted > 1 ? expert : 0]++;
+        add_squares(sums->values + expert * columns,
+                    (const float *)(data + (index % input->ne[1]) * input->nb[1] + row * input->nb[2]), columns);
+      }
+    return 1;
+  }
+  for (int64_t i3 = 0; i3 < input->ne[3]; i3++)
+    for (int64_t i2 = 0; i2 < input->ne[2]; i2++) {
+      int64_t matrix = (i3 % weights->ne[3]) * weights->ne[2] + i2 % weights->ne[2];
+      for (int64_t row = 0; row < input->ne[1]; row++)
+        add_squares(sums->values + matrix * columns,
+                    (const float *)(data + row * input->nb[1] + i2 * input->nb[2] + i3 * input->nb[3]), columns);
+    }
+  for (int64_t i = 0; i < sums->counted; i++)
+    sums->counts[i] += input->ne[1] * input->ne[2] * input->ne[3] / matrices;
+  return 1;
+}
+
+/* `ask`: is the result of this step wanted? Otherwise it is there; 0 ends the computation. */
+static boolean on_step(struct tensor *result, boolean ask, void *data) {
+  return ask ? is_wanted(data, result) : add_rows(data, result);
+}
+
+/* Null where the layout of tensors differs, or without memory. */
+void *xllm_sums_new(int32_t wants_output) {
+  if (!expect(tensor_overhead() == OBJECT_BYTES + sizeof(struct tensor), "ggml_tensor")) return 0;
+  struct collection *made = calloc(1, sizeof *made);
+  if (made) made->wants_output = wants_output;
+  return made;
+}
+
+/* Contexts made with the parameters collect into it; it must outlive them. */
+void xllm_sums_collect(void *collection, void *params) {
+  ((struct context_params *)params)->cb_eval = on_step;
+  ((struct context_params *)params)->cb_eval_user_data = collection;
+}
+
+int32_t xllm_sums_size(void *collection) { return ((struct collection *)collection)->size; }
+
+const char *xllm_sums_name(void *collection, int32_t index) { return ((struct collection *)collection)->all[index].name; }
+
+/* out: columns, matrices, and how many counts there are: one for each matrix, or one for all. */
+void xllm_sums_shape(void *collection, int32_t index, uint64_t *out) {
+  struct sums *sums = &((struct collection *)collection)->all[index];
+  out[0] = sums->columns;
+  out[1] = sums->matrices;
+  out[2] = sums->counted;
+}
+
+void xllm_sums_values(void *collection, int32_t index, float *out) {
+  struct sums *sums = &((struct collection *)collection)->all[index];
+  memcpy(out, sums->values, sums->columns * sums->matrices * sizeof(float));
+}
+
+void xllm_sums_counts(void *collection, int32_t index, float *out) {
+  struct sums *sums = &((struct collection *)collection)->all[index];
+  for (int64_t i = 0; i < sums->counted; i++) out[i] = sums->counts[i];
+}
+
+void xllm_sums_free(void *collection) {
+  struct collection *old = collection;
+  for (int32_t i = 0; i < old->size; i++) {
+    free(old->all[i].values);
+    free(old->all[i].counts);
+  }
+  free(old->all);
+  free(old->copy);
+  free(old->ids);
+  free(old);
 }

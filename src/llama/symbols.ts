@@ -33,6 +33,14 @@ export const shimSymbols = {
   xllm_mtmd_new: { args: ["cstring", "ptr", "ptr", "i32", "i32"], returns: "ptr" },
   xllm_mtmd_chunks: { args: ["ptr", "ptr", "ptr"], returns: "i32" },
   xllm_mtmd_positions: { args: ["ptr", "i32", "i32", "ptr"], returns: "void" },
+  xllm_sums_new: { args: ["i32"], returns: "ptr" },
+  xllm_sums_collect: { args: ["ptr", "ptr"], returns: "void" },
+  xllm_sums_size: { args: ["ptr"], returns: "i32" },
+  xllm_sums_name: { args: ["ptr", "i32"], returns: "cstring" },
+  xllm_sums_shape: { args: ["ptr", "i32", "ptr"], returns: "void" },
+  xllm_sums_values: { args: ["ptr", "i32", "ptr"], returns: "void" },
+  xllm_sums_counts: { args: ["ptr", "i32", "ptr"], returns: "void" },
+  xllm_sums_free: { args: ["ptr"], returns: "void" },
 } as const
 
 /** Functions of libmtmd; those whose names begin with `mtmd_xllm` are our own, in `scripts/mtmd`. */

@@ -1,5 +1,5 @@
 import type { WireError } from "../errors/base"
-import type { QuantizeOptions } from "../domain/quantize"
+import type { ImportanceOptions, QuantizeOptions } from "../domain/quantize"
 import type { WorkerEnvironment } from "./messages"
 
 /** What a job worker is asked to do, once; it exits afterwards. */
@@ -12,10 +12,18 @@ export type JobRequest =
       readonly target: string
       readonly options: QuantizeOptions
     }
+  /** Makes an importance matrix with a text. */
+  | {
+      readonly type: "importance"
+      readonly paths: readonly string[]
+      readonly target: string
+      readonly options: ImportanceOptions
+    }
 
 export type ToJobWorker = JobRequest & { readonly environment: WorkerEnvironment }
 
 export type FromJobWorker =
+  | { readonly type: "progress"; readonly done: number; readonly total: number }
   | { readonly type: "done" }
   /** llama.cpp refused, and logged why. */
   | { readonly type: "refused" }

@@ -19,6 +19,8 @@ export interface Catalog {
   resolve(name: string | undefined, kind?: ModelKind): Promise<ModelSummary>
   /** @throws ModelNotFound, ModelLoadFailed where the files are invalid */
   describe(name: string): Promise<ModelDetails>
+  /** What the name stands for; undefined: it is no alias. Absent: there are none. */
+  aliasTarget?(name: string): Promise<string | undefined>
   /** Absent: requests can only use the adapters of the models themselves. */
   readonly adapters?: AdapterCatalog
 }

@@ -48,6 +48,7 @@ export class ModelLookup {
 
   /** The final target of an alias, whether it exists or not; undefined for a model's own name. */
   async aliasTarget(name: string): Promise<string | undefined> {
+    if (aliasOf(this.#parts.aliases(), name) === undefined) return undefined
     const end = await this.#follow(name)
     return end.name === name ? undefined : end.name
   }
@@ -65,8 +66,11 @@ export class ModelLookup {
   }
 
   async #stateOf(alias: string, target: string): Promise<AliasState> {
-    const [hidden, model] = await Promise.all([this.#lookUpModel(alias), this.lookUp(target)])
-    const nameOf = (found: typeof model) =>
+    const [hidden, whole] = await Promise.all([this.#lookUpModel(alias), this.lookUp(target)])
+    // It may stand for a model with an adapter, which is looked up with each request.
+    const base = /^(.+)@[^@]+$/s.exec(target)?.[1]
+    const model = whole ?? (base === undefined ? undefined : await this.lookUp(base))
+    const nameOf = (found: typeof whole) =>
       found === undefined || "refusal" in found ? undefined : found.summary.name
     return { alias, target, hiddenBy: nameOf(hidden), model: nameOf(model) }
   }

@@ -62,3 +62,9 @@ test("list, show and rm know the adapters in the folder", async () => {
   expect((await xllm.run(["rm", "style"])).out).toContain("deleted the adapter ")
   expect((await xllm.run(["list"])).out).not.toContain("style")
 })
+
+test("an adapter with a name before its file is refused with what to do", async () => {
+  const { err, code } = await xllm.run(["run", "base", "hi", "--lora", `mine=${file}`])
+  expect(code).not.toBe(0)
+  expect(err).toContain("leave out 'mine=' and name the file mine.gguf")
+})

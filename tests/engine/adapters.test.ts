@@ -10,6 +10,7 @@ import { parseModelName } from "../../src/store/names"
 import { ModelsFolder } from "../support/files/models-folder"
 import { writeTinyAdapter } from "../support/files/tiny-adapter"
 import { writeTinyModel } from "../support/files/tiny-model"
+import { failure } from "../support/failure"
 import { answerOf, eventsOf, realEngine } from "../support/real/real-engine"
 import { greedy } from "../support/requests"
 
@@ -171,4 +172,21 @@ test("a prompt is evaluated once for each set", async () => {
   expect(await cachedBy([{ ...A, scale: 0.5 }])).toBe(0)
   expect(await cachedBy([A])).toBeGreaterThan(16)
   expect(await cachedBy()).toBeGreaterThan(16)
+})
+
+test("an alias may stand for a model with an adapter", async () => {
+  const aliases = new Map([
+    ["styled", "writer"],
+    ["writer", "base@a"],
+    ["lost", "base@none"],
+  ])
+  const named = realEngine(models.path, { aliases, settings: { slots: 4, contextLength: 512 } })
+  try {
+    const prompt = (model: string) => greedy("The cat sat on", { maxTokens: 16, model })
+    expect(await answerOf(named, prompt("styled"))).toEqual(await ask("base@a"))
+    expect((await named.resolve("styled")).name).toBe("base")
+    expect(await failure(answerOf(named, prompt("lost")))).toMatchObject({ code: "adapter_not_found" })
+  } finally {
+    await named.close()
+  }
 })

@@ -1,3 +1,4 @@
+import { existsSync } from "node:fs"
 import { join } from "node:path"
 import type { AdapterSetting } from "../../config/loras"
 import type { Settings } from "../../config/resolve"
@@ -65,11 +66,18 @@ async function checkAdapters(store: Store, loras: readonly AdapterSetting[]): Pr
   const all = await store.adapters.list()
   for (const { path } of loras) {
     const fault = all.find((file) => file.path === path)?.fault
-    if (fault !== undefined) throw new InvalidModelFile(path, fault)
+    if (fault !== undefined) throw new InvalidModelFile(path, fault + namingHint(path))
     // The list has one of each name.
     if (!all.some((file) => file.path === path))
       throw new UsageError(`two adapters have the file name of ${path}: rename one of them`)
   }
+}
+
+/** Other servers take NAME=FILE. */
+function namingHint(path: string): string {
+  const [, name] = /(?:^|\/)([\w.-]+)=[^=]*$/.exec(path) ?? []
+  if (name === undefined || existsSync(path)) return ""
+  return `; an adapter has the name of its file, without .gguf: leave out '${name}=' and name the file ${name}.gguf`
 }
 
 /**

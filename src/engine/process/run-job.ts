@@ -12,6 +12,8 @@ export interface JobOptions {
   readonly signal?: AbortSignal
   /** Called for each line of its log. */
   readonly onLine?: (text: string) => void
+  /** Called when a part is done, by jobs that count them. */
+  readonly onProgress?: (done: number, total: number) => void
 }
 
 /** What a job worker logged when it failed. */
@@ -30,11 +32,14 @@ export class JobFailed extends XllmError {
  * @throws JobFailed with what llama.cpp logged; Cancelled, the process killed
  */
 export async function runJob(what: string, request: JobRequest, options: JobOptions): Promise<void> {
-  const { command, runtimeFolder, signal, onLine } = options
+  const { command, runtimeFolder, signal, onLine, onProgress } = options
   signal?.throwIfAborted()
-  const answer = Promise.withResolvers<FromJobWorker>()
+  const answer = Promise.withResolvers<Exclude<FromJobWorker, { type: "progress" }>>()
   const child = new WorkerChild<ToJobWorker, FromJobWorker>(command, DEFAULT_TIMEOUTS, {
-    message: answer.resolve,
+    message: (message) => {
+      if (message.type === "progress") onProgress?.(message.done, message.total)
+      else answer.resolve(message)
+    },
     line: (line) => {
       if ("text" in line) onLine?.(line.text)
     },

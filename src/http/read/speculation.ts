@@ -1,6 +1,6 @@
 import type { GenerationOptions, SpeculationMode, SpeculationOptions } from "../../domain/chat"
 import { InvalidRequest } from "../../errors/request"
-import { COUNTS, MAX_INT32, NUMBERS, TEXTS } from "../../limits"
+import { COUNTS, MAX_INT32, NUMBERS, PREDICTION, TEXTS } from "../../limits"
 import { isJsonObject } from "./body/json-body"
 import { checkText, type Defined, defined, Fields, invalidField } from "./fields"
 
@@ -50,8 +50,15 @@ function bounded(length: number | undefined): number | undefined {
   return length === undefined ? undefined : Math.min(length, NUMBERS.draft.max)
 }
 
-/** OpenAI's field: a text, or a list of its parts. */
+/** Only as much as is used is sent on. */
 function readPrediction(fields: Fields): string | undefined {
+  return readExpectedText(fields)
+    ?.slice(0, PREDICTION.tokens * PREDICTION.tokenCharacters)
+    .toWellFormed()
+}
+
+/** OpenAI's field: a text, or a list of its parts. */
+function readExpectedText(fields: Fields): string | undefined {
   const given = fields.object("prediction")
   if (given === undefined) return undefined
   const prediction = new Fields(given, "prediction.")

@@ -17,8 +17,13 @@ export interface Endpoint {
 
 export interface SentMessage {
   readonly role: "system" | "user"
-  readonly content: string
+  readonly content: string | readonly SentPart[]
 }
+
+/** A picture is a data URL. */
+export type SentPart =
+  | { readonly type: "text"; readonly text: string }
+  | { readonly type: "image_url"; readonly image_url: { readonly url: string } }
 
 /** A function, as OpenAI's API describes it. */
 export interface OfferedTool {

@@ -44,6 +44,7 @@ export const chatTexts = textsOf({
     filterModels: "Filter models",
     loaded: "loaded",
     loadingNow: "loading",
+    notInstalled: "not installed",
     failed: "failed",
     contextOf: (tokens: string) => `${tokens} context`,
     greeting: "What would you like to know?",
@@ -102,7 +103,6 @@ export const chatTexts = textsOf({
     hideParameters: "Hide parameters",
     compare: "Compare with a second model",
     endCompare: "Close the second model",
-    connectionKept: "Your message is kept.",
   },
   ja: {
     chat: "チャット",
@@ -147,6 +147,7 @@ export const chatTexts = textsOf({
     filterModels: "モデルを絞り込む",
     loaded: "読み込み済み",
     loadingNow: "読み込み中",
+    notInstalled: "未インストール",
     failed: "失敗",
     contextOf: (tokens: string) => `コンテキスト ${tokens}`,
     greeting: "何を知りたいですか？",
@@ -205,6 +206,5 @@ export const chatTexts = textsOf({
     hideParameters: "パラメーターを隠す",
     compare: "2 つ目のモデルと比較",
     endCompare: "2 つ目のモデルを閉じる",
-    connectionKept: "メッセージは保持されています。",
   },
 })

@@ -1,5 +1,5 @@
 import { expect, test } from "bun:test"
-import { command as quantize } from "../../../src/cli/commands/quantize"
+import { command as quantize } from "../../../src/cli/commands/weights/quantize"
 import { fakeIo } from "../../support/fakes/fake-io"
 
 test("a pattern that is not a regular expression is refused before the model is read", async () => {

@@ -149,6 +149,7 @@ const GENERATION: Samples = {
     "speculative.type": "ngram-mod",
     "speculative.n_max": 8,
     "speculative.n_min": 2,
+    "speculative.p_min": 0.5,
   },
   ...{
     dry_allowed_length: 3,

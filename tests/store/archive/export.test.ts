@@ -1,10 +1,12 @@
 import { describe, expect, test } from "bun:test"
-import { readFileSync, writeFileSync } from "node:fs"
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { exportModel } from "../../../src/store/archive/export"
 import { importArchive } from "../../../src/store/archive/import"
+import { parseModelName } from "../../../src/store/names"
 import { ModelsFolder } from "../../support/files/models-folder"
 import { tempFolder } from "../../support/temp-folder"
+import { writeTinyVision } from "../../support/vision/tiny-vision"
 
 async function archiveOf(models: ModelsFolder, name: string): Promise<Uint8Array> {
   const chunks: Uint8Array[] = []
@@ -55,6 +57,21 @@ describe("an exported model", () => {
     expect(copy.name).toBe("dropped:latest")
     expect(readFileSync(copy.path)).toEqual(readFileSync(path))
     expect(await here.names()).toEqual(["dropped", "unused:latest"])
+  })
+
+  test("takes the projector along that lies beside a dropped-in one", async () => {
+    using here = new ModelsFolder()
+    using there = new ModelsFolder()
+    mkdirSync(here.path, { recursive: true })
+    writeTinyVision(here.path, "idefics3", { name: "sees" })
+    await importInto(there, await archiveOf(here, "sees"))
+    for (const { store } of [here, there])
+      expect(await store.describe("sees")).toMatchObject({
+        capabilities: ["completion", "chat", "vision"],
+        parts: [{ role: "projector", name: "mmproj-sees.gguf" }],
+      })
+    await here.store.copy("sees", parseModelName("copied"))
+    expect((await here.store.describe("copied")).capabilities).toContain("vision")
   })
 
   test("has a file once that the model has twice", async () => {

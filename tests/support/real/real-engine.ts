@@ -6,10 +6,12 @@ import { createEngine, type ManagedEngine } from "../../../src/engine"
 import type { Engine, MemoryLimits } from "../../../src/engine/contract"
 import type { Timeouts } from "../../../src/engine/process/timeouts"
 import { createLogger } from "../../../src/log/logger"
+import type { Aliases } from "../../../src/lib/aliases"
 import { createStore } from "../../../src/store"
 import { EXACT_SETTINGS, realWorkerCommand } from "./real-worker"
 
 export interface RealEngineOptions {
+  readonly aliases?: Aliases
   /** Overrides of {@link EXACT_SETTINGS}. */
   readonly settings?: Partial<TextModelSettings>
   readonly limits?: Partial<Timeouts>
@@ -29,7 +31,7 @@ const KEPT = {
 /** An engine with real workers for the models of a folder; close it after use. */
 export function realEngine(modelsFolder: string, options: RealEngineOptions = {}): ManagedEngine {
   return createEngine({
-    store: createStore({ modelsFolder }),
+    store: createStore({ modelsFolder, aliases: () => options.aliases ?? new Map() }),
     settingsOf: () => ({ ...EXACT_SETTINGS, ...KEPT, ...options.settings }),
     runtimeFolder: join(tmpdir(), "xllm-test-runtime"),
     derivedFolder: join(modelsFolder, "derived"),

@@ -33,6 +33,52 @@ export function writeTinyProjector(
   )
 }
 
+export interface Tower {
+  /** Pixels on each side of a picture and of a patch. */
+  readonly size: number
+  readonly patch: number
+  readonly width: number
+  readonly feedForward: number
+  readonly heads: number
+  readonly layers: number
+  readonly projection: number
+}
+
+/** Writes a projector of any size with random weights: each patch of a picture becomes a cell. */
+export function writeTower(path: string, tower: Tower): void {
+  const { size, patch, width, feedForward, layers, projection } = tower
+  const maker = new TensorMaker(3, "f32")
+  const layer = (prefix: string) => [
+    ...["attn_q", "attn_k", "attn_v", "attn_out"].map((part) =>
+      maker.random(`${prefix}${part}.weight`, [width, width], 1),
+    ),
+    ...["ln1", "ln2"].flatMap((part) => [
+      maker.ones(`${prefix}${part}.weight`, width),
+      maker.filled(`${prefix}${part}.bias`, [width], () => 0),
+    ]),
+    maker.random(`${prefix}ffn_up.weight`, [width, feedForward], 1),
+    maker.filled(`${prefix}ffn_up.bias`, [feedForward], () => 0),
+    maker.random(`${prefix}ffn_down.weight`, [feedForward, width], 1),
+    maker.filled(`${prefix}ffn_down.bias`, [width], () => 0),
+  ]
+  writeGguf(
+    path,
+    visionEntries({ type: "mlp", ...tower }).map((entry) =>
+      // One layer is left out of what is encoded, as in LLaVA.
+      entry[0] === "clip.vision.block_count" ? [entry[0], "u32", layers] : entry,
+    ),
+    [
+      maker.filled("v.patch_embd.weight", [patch, patch, 3, width], () => maker.normal() / patch),
+      maker.filled("v.position_embd.weight", [width, (size / patch) ** 2], () => maker.normal() / 3),
+      ...Array.from({ length: layers }, (_, index) => layer(`v.blk.${index}.`)).flat(),
+      maker.random("mm.0.weight", [width, projection], 1),
+      maker.filled("mm.0.bias", [projection], () => 0),
+      maker.random("mm.2.weight", [projection, projection], 0.1),
+      maker.filled("mm.2.bias", [projection], () => 0),
+    ],
+  )
+}
+
 interface Content {
   readonly entries: readonly GgufEntry[]
   readonly tensors: readonly GgufTensor[]

@@ -1,7 +1,7 @@
 import type { GenerationRequest, RenderedPrompt, SamplingParameters } from "../../../domain/chat"
 import type { ModelDefaults } from "../../../domain/model"
 import { ContextLengthExceeded, InvalidRequest } from "../../../errors/request"
-import { PRODUCTS } from "../../../limits"
+import { PREDICTION, PRODUCTS } from "../../../limits"
 import type { Vocabulary } from "../../../llama/vocabulary"
 import { decodeRequest, encodeRendered, type WireRendered, type WireRequest } from "../../../protocol/wire"
 import { cacheKeyOf } from "../cache/slots"
@@ -43,9 +43,6 @@ export interface PreparationProgress {
  * tokens.
  */
 const REMEMBERED_BREAKERS = 4
-
-/** Hardly any text has longer tokens on average. */
-const MOST_TOKEN_CHARACTERS = 16
 
 /** Does all the work that a request needs before decoding. */
 export class RequestPreparer {
@@ -211,11 +208,12 @@ export class RequestPreparer {
   /** No more of it than an answer can have. */
   #predictionOf(text: string): Int32Array {
     const { vocabulary, contextLength } = this.#parts
-    const tokens = vocabulary.tokenize(text.slice(0, contextLength * MOST_TOKEN_CHARACTERS), {
+    const most = Math.min(contextLength, PREDICTION.tokens)
+    const tokens = vocabulary.tokenize(text.slice(0, most * PREDICTION.tokenCharacters), {
       addSpecial: false,
       parseSpecial: false,
     })
-    return tokens.slice(0, contextLength)
+    return tokens.slice(0, most)
   }
 
   #samplingOf(request: GenerationRequest): SamplingParameters {

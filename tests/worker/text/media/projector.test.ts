@@ -1,5 +1,7 @@
 import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { closeSync, openSync } from "node:fs"
+import { join } from "node:path"
+import { XllmError } from "../../../../src/errors/base"
 import { Batch } from "../../../../src/llama/batch"
 import { Context } from "../../../../src/llama/context"
 import { Library } from "../../../../src/llama/library"
@@ -12,6 +14,7 @@ import { layOutCells, positionOf, type PromptUnit } from "../../../../src/worker
 import { hasRealModel, REAL_MODEL_PATH } from "../../../support/real/real-model"
 import { EXACT_SETTINGS } from "../../../support/real/real-worker"
 import { tempFolder } from "../../../support/temp-folder"
+import { BROKEN_PROJECTORS } from "../../../support/vision/broken-projectors"
 import { decodedMedia } from "../../../support/vision/decoded"
 import { writeEye } from "../../../support/vision/eye"
 import { RECORDED_CASES, type RecordedCase, type Recording } from "../../../support/vision/recorded-cases"
@@ -31,6 +34,28 @@ afterAll(() => {
 })
 
 const recorded: Readonly<Record<string, Recording>> = recordings as never // what scripts/record-vision.ts writes
+const PICTURE = { type: "tiles", width: 96, height: 64, seed: 1 } as const
+const LARGE: Pick<RecordedCase, "prompt" | "media"> = {
+  prompt: "what is this? <media> It is",
+  media: [{ type: "tiles", width: 640, height: 480, seed: 4 }],
+}
+const PICTURE_OF_NOTHING: MeasuredMedia = {
+  part: { type: "image", path: "" },
+  digest: new Uint8Array(32),
+  width: 0,
+  height: 0,
+}
+
+const SHAPES = [
+  [1, 1],
+  [3, 2],
+  [1, 16_384],
+  [16_384, 1],
+  [5000, 3],
+  [2, 4999],
+  [700, 600],
+] as const
+
 const NO_ABORT = new AbortController().signal
 
 /** A text model with its projector, and a context with room for all of a micro-batch. */
@@ -39,7 +64,7 @@ class Scene implements Disposable {
   readonly projector: Projector
   readonly context: Context
 
-  constructor(modelPath: string, projectorPath: string) {
+  constructor(modelPath: string, projectorPath: string, microBatchTokens = 512) {
     const model = Model.load(library, modelPath, EXACT_SETTINGS)
     if (model === undefined) throw new Error(`llama.cpp refused ${modelPath}`)
     const part = {
@@ -55,7 +80,7 @@ class Scene implements Disposable {
       name: "tiny",
       parts: [part],
       gpus: [],
-      threads: 2,
+      threads: 1,
       flashAttention: "off",
       warn: () => {},
     })
@@ -65,10 +90,10 @@ class Scene implements Disposable {
       layout: "unified",
       sequences: 2,
       batchTokens: 2048,
-      microBatchTokens: 512,
+      microBatchTokens,
       outputs: 8,
-      decodeThreads: 2,
-      prefillThreads: 2,
+      decodeThreads: 1,
+      prefillThreads: 1,
     })
     if (loaded === undefined || context === undefined) throw new Error("something was not loaded")
     this.model = model
@@ -164,6 +189,13 @@ function logProbabilities(logits: Float32Array): Float64Array {
   return Float64Array.from(logits, (logit) => logit - largest - Math.log(sum))
 }
 
+function largest(some: Float64Array, others: Float64Array): number {
+  return some.reduce(
+    (most, value, index) => Math.max(most, Math.abs(value - (others[index] ?? Number.NaN))),
+    0,
+  )
+}
+
 /** The largest difference to what was recorded. */
 function difference(ours: Float64Array, { top }: Recording): number {
   return Math.max(...top.map(([id, , logprob]) => Math.abs((ours[id] ?? Number.NaN) - logprob)))
@@ -182,6 +214,116 @@ describe.skipIf(files.mtmd === undefined)("a projector", () => {
         expect(difference(scene.decode(units, encoded), recording)).toBeLessThan(2e-5)
       }
     })
+
+  test("gives the same in slices where the model's mask is causal", async () => {
+    const { model, projector } = writeTinyVision(folder.path, "qwen2vl")
+    using scene = new Scene(model, projector)
+    const { units, encoded } = await scene.read(LARGE)
+    const whole = scene.decode(units, encoded)
+    expect(largest(scene.decode(units, encoded, 100), whole)).toBeLessThan(2e-5)
+    expect(largest(scene.decode(units, encoded, 7, 1), whole)).toBeLessThan(2e-5)
+  })
+
+  test("refuses what the micro-batch cannot hold at once", async () => {
+    const { model, projector } = writeTinyVision(folder.path, "gemma3")
+    using scene = new Scene(model, projector, 8)
+    const { encoded } = await scene.read({ prompt: "<media>", media: [PICTURE] })
+    const [unit] = encoded
+    if (unit === undefined) throw new Error("nothing was encoded")
+    const slice = {
+      positions: unit.positions(0),
+      first: 0,
+      count: 16,
+      sequence: 0,
+      isWhole: true,
+      output: false,
+    }
+    expect(() => scene.context.decodeEmbeddings({ ...slice, embeddings: unit.embeddings })).toThrow(
+      "16 embeddings cannot be computed at once: the context takes 8",
+    )
+  })
+
+  test("gives each picture, limit and place in a prompt its own digest", async () => {
+    const { model, projector } = writeTinyVision(folder.path, "idefics3")
+    using scene = new Scene(model, projector)
+    const content = decodedMedia(PICTURE)
+    const [first, second] = [0, 1].map((index) =>
+      scene.projector
+        .plan(measure(content, index))
+        .flatMap((unit) => (unit instanceof Int32Array ? [] : [Buffer.from(unit.digest).toString("hex")])),
+    )
+    expect(new Set([...(first ?? []), ...(second ?? [])]).size).toBe(26)
+  })
+
+  test("drops what is cancelled before it begins, and goes on with the next", async () => {
+    const { model, projector } = writeTinyVision(folder.path, "qwen3vl")
+    using scene = new Scene(model, projector)
+    const content = decodedMedia(PICTURE)
+    const media = measure(content, 0)
+    const controller = new AbortController()
+    const first = scene.projector.encode(media, content, NO_ABORT)
+    const second = scene.projector.encode(media, content, controller.signal)
+    const third = scene.projector.encode(media, content, NO_ABORT, true)
+    controller.abort(new Error("no longer wanted"))
+    await expect(second).rejects.toThrow("no longer wanted")
+    const [a, b] = await Promise.all([first, third])
+    expect(a[0]?.embeddings).toEqual(b[0]?.embeddings)
+    await expect(
+      scene.projector.encode(media, content, AbortSignal.abort(new Error("too late"))),
+    ).rejects.toThrow("too late")
+  })
+
+  test("encodes pictures of every shape, and refuses what the library would end the process for", async () => {
+    for (const family of ["gemma3", "qwen2vl", "qwen3vl", "idefics3"] as const) {
+      const { model, projector } = writeTinyVision(folder.path, family)
+      using scene = new Scene(model, projector)
+      for (const [width, height] of SHAPES) {
+        const content = { width, height, rgb: new Uint8Array(width * height * 3).fill(9) }
+        const media = measure(content, 0)
+        const cells = scene.projector.plan(media).flatMap((unit) => ("cells" in unit ? [unit.cells] : []))
+        expect(Math.max(...cells)).toBeLessThanOrEqual(scene.projector.mostCells)
+        const encoded = await scene.projector
+          .encode(media, content, NO_ABORT)
+          .catch((error: Error) => error.message)
+        // This family's library refuses what would have no height once it is resized.
+        const isRefused = family === "idefics3" && Math.max(width, height) > 1000 * Math.min(width, height)
+        expect(
+          typeof encoded === "string"
+            ? encoded
+            : encoded.map(({ embeddings }) => embeddings.length / scene.projector.width),
+        ).toEqual(
+          isRefused
+            ? `a picture of ${width} × ${height} pixels cannot be shown to the model; give it another size or shape`
+            : cells,
+        )
+      }
+      for (const [width, height] of [
+        [46_001, 1],
+        [1, 16_385],
+        [0, 5],
+      ] as const)
+        expect(() => scene.projector.plan({ ...PICTURE_OF_NOTHING, width, height })).toThrow(
+          "cannot be shown to the model",
+        )
+    }
+  })
+
+  test("is refused where it is damaged", () => {
+    const { model } = writeTinyVision(folder.path, "gemma3")
+    for (const broken of BROKEN_PROJECTORS) {
+      const projector = join(folder.path, "broken.gguf")
+      broken.write(projector)
+      expect(() => new Scene(model, projector), broken.name).toThrow(XllmError)
+    }
+  })
+
+  test("is refused by models of another family, and of another width", () => {
+    const { model } = writeTinyVision(folder.path, "gemma3")
+    const { projector: other } = writeTinyVision(folder.path, "qwen2vl")
+    const { projector: wide } = writeTinyVision(folder.path, "gemma3", { name: "wide", dim: 96 })
+    expect(() => new Scene(model, other)).toThrow("which is not for models of the architecture 'gemma3'")
+    expect(() => new Scene(model, wide)).toThrow("makes embeddings of 96 numbers")
+  })
 
   test.skipIf(!hasRealModel())("of a real model sees red", async () => {
     using scene = new Scene(REAL_MODEL_PATH, writeEye(folder.path))

@@ -1,19 +1,19 @@
 import { basename, dirname, join, resolve } from "node:path"
-import { readSettings } from "../../config/resolve"
-import { storeSettings } from "../../config/sections/pull"
-import { bytes, integer, text, type Value } from "../../config/values"
-import type { QuantizeRequest, QuantizeResult } from "../../convert/quantize"
-import type { QuantizeType } from "../../convert/quantize-types"
-import { UsageError } from "../../errors/cli"
-import { parseSplitName } from "../../formats/gguf/split"
-import { defineCommand } from "../args/command"
-import { configFlag, grouped, switchFlag } from "../args/flags"
-import { isPath } from "../args/model-path"
-import { jobRunner } from "../jobs/run-job"
-import { openStore } from "../models/open-store"
-import { formatBytes, printable, table, toJson } from "../terminal/output"
-import { exitCodeOf, watchSignals } from "../terminal/signals"
-import { startSpinner } from "../terminal/spinner"
+import { readSettings } from "../../../config/resolve"
+import { storeSettings } from "../../../config/sections/pull"
+import { bytes, integer, text, type Value } from "../../../config/values"
+import type { QuantizeRequest, QuantizeResult } from "../../../convert/quantize"
+import type { QuantizeType } from "../../../convert/quantize-types"
+import { UsageError } from "../../../errors/cli"
+import { parseSplitName } from "../../../formats/gguf/split"
+import { defineCommand } from "../../args/command"
+import { configFlag, grouped, switchFlag } from "../../args/flags"
+import { isPath } from "../../args/model-path"
+import { jobRunner } from "../../jobs/run-job"
+import { openStore } from "../../models/open-store"
+import { formatBytes, printable, table, toJson } from "../../terminal/output"
+import { exitCodeOf, watchSignals } from "../../terminal/signals"
+import { startSpinner } from "../../terminal/spinner"
 
 const MAX_THREADS = 1024
 
@@ -92,12 +92,12 @@ A tensor whose number of columns does not fit a type gets the next larger one. '
   async run({ flags, words: [model = "", given], io }) {
     const settings = await readSettings(flags, io.environment)
     const [{ DEFAULT_QUANTIZE_TYPE, findQuantizeType, tensorTypeNumber }, { quantizeGguf }] =
-      await Promise.all([import("../../convert/quantize-types"), import("../../convert/quantize")])
+      await Promise.all([import("../../../convert/quantize-types"), import("../../../convert/quantize")])
     const types = (given ?? DEFAULT_QUANTIZE_TYPE).split(",").map(findQuantizeType)
     if (flags.out !== undefined && types.length > 1)
       throw new UsageError("--out names one file, and there are several types")
     const source = isPath(model) ? resolve(model) : (await (await openStore(settings)).resolve(model)).path
-    const { readImportance } = await import("../../convert/importance")
+    const { readImportance } = await import("../../../convert/importance")
     const importance = flags.imatrix === undefined ? undefined : readImportance(flags.imatrix)
     const typeOf = (text: string | undefined) => (text === undefined ? undefined : tensorTypeNumber(text))
     const [outputType, embeddingType] = [typeOf(flags.outputTensorType), typeOf(flags.tokenEmbeddingType)]

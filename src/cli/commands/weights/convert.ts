@@ -1,19 +1,19 @@
 import { stat } from "node:fs/promises"
 import { join, resolve } from "node:path"
-import { readSettings, type Settings } from "../../config/resolve"
-import { storeSettings } from "../../config/sections/pull"
-import { bytes, oneOf, text } from "../../config/values"
-import type { ConversionPlan } from "../../convert/plan"
-import { UsageError } from "../../errors/cli"
-import { defineCommand } from "../args/command"
-import { configFlag, grouped, switchFlag } from "../args/flags"
-import { isPath } from "../args/model-path"
-import { jobRunner } from "../jobs/run-job"
-import { openStore } from "../models/open-store"
-import type { Io } from "../terminal/io"
-import { formatBytes, percentOf, printable, toJson } from "../terminal/output"
-import { exitCodeOf, watchSignals } from "../terminal/signals"
-import { type Spinner, startSpinner } from "../terminal/spinner"
+import { readSettings, type Settings } from "../../../config/resolve"
+import { storeSettings } from "../../../config/sections/pull"
+import { bytes, oneOf, text } from "../../../config/values"
+import type { ConversionPlan } from "../../../convert/plan"
+import { UsageError } from "../../../errors/cli"
+import { defineCommand } from "../../args/command"
+import { configFlag, grouped, switchFlag } from "../../args/flags"
+import { isPath } from "../../args/model-path"
+import { jobRunner } from "../../jobs/run-job"
+import { openStore } from "../../models/open-store"
+import type { Io } from "../../terminal/io"
+import { formatBytes, percentOf, printable, toJson } from "../../terminal/output"
+import { exitCodeOf, watchSignals } from "../../terminal/signals"
+import { type Spinner, startSpinner } from "../../terminal/spinner"
 
 export const command = defineCommand({
   name: "convert",
@@ -154,7 +154,7 @@ async function isOnHub(source: string, { flags, settings }: ConvertTask): Promis
 async function fromHub(source: string, task: ConvertTask): Promise<void> {
   if (task.flags.to === "hf") throw new UsageError(`'${source}' is a model in Hugging Face's format already`)
   task.spinner.stop()
-  const { fetchSnapshot } = await import("../jobs/fetch-snapshot")
+  const { fetchSnapshot } = await import("../../jobs/fetch-snapshot")
   await using snapshot = await fetchSnapshot(source, {
     ...task,
     dryRun: task.flags.dryRun === true,
@@ -184,7 +184,7 @@ async function fromAdapter(
 ): Promise<void> {
   if (flags.as !== undefined || flags.quantize !== undefined)
     throw new UsageError("--as and --quantize are for models, and this is an adapter")
-  const { convertAdapter } = await import("../jobs/convert-adapter")
+  const { convertAdapter } = await import("../../jobs/convert-adapter")
   spinner.stop()
   await convertAdapter({
     ...{ source, settings, io, signal, base: flags.base, out: flags.out },
@@ -199,7 +199,7 @@ async function fromGguf(model: string, { flags, settings, ...task }: ConvertTask
   const { outtype = "auto" } = flags
   if (flags.as !== undefined || flags.quantize !== undefined || outtype === "q8_0")
     throw new UsageError("--as, --quantize and q8_0 are for conversions to GGUF")
-  const { convertGguf } = await import("../jobs/to-folder")
+  const { convertGguf } = await import("../../jobs/to-folder")
   const path = isPath(model) ? resolve(model) : (await (await openStore(settings)).resolve(model)).path
   await convertGguf({
     ...task,
@@ -216,10 +216,10 @@ async function fromGguf(model: string, { flags, settings, ...task }: ConvertTask
 async function convertFolder(source: SourceFolder, task: ConvertTask): Promise<void> {
   const { flags, io, spinner, settings } = task
   const [{ planGguf }, { HfFolder }, { checkPreTokenizer }, { findQuantizeType }] = await Promise.all([
-    import("../../convert/plan"),
-    import("../../convert/source/folder"),
-    import("../../convert/tokenizer/pre-tokenizer"),
-    import("../../convert/quantize-types"),
+    import("../../../convert/plan"),
+    import("../../../convert/source/folder"),
+    import("../../../convert/tokenizer/pre-tokenizer"),
+    import("../../../convert/quantize-types"),
   ])
   const type = flags.quantize === undefined ? undefined : findQuantizeType(flags.quantize)
   spinner.say("reading the model")
@@ -256,9 +256,9 @@ async function write(
 ): Promise<readonly string[]> {
   const { flags, settings, spinner, signal } = task
   const [{ convertToGguf }, { findQuantizeType }, { checkOutput }] = await Promise.all([
-    import("../../convert/convert"),
-    import("../../convert/quantize-types"),
-    import("../../convert/output"),
+    import("../../../convert/convert"),
+    import("../../../convert/quantize-types"),
+    import("../../../convert/output"),
   ])
   const request = {
     plan,
@@ -273,7 +273,7 @@ async function write(
     return await convertToGguf({ ...request, out, ...shard })
   if (flags.shard !== undefined) throw new UsageError("--shard cannot be combined with --quantize")
   await checkOutput([out], plan.bytes, flags.force === true)
-  const { quantizeGguf } = await import("../../convert/quantize")
+  const { quantizeGguf } = await import("../../../convert/quantize")
   const { rm } = await import("node:fs/promises")
   const whole = `${out}.${crypto.randomUUID().slice(0, 8)}.part`
   try {
@@ -300,8 +300,8 @@ async function install(
   { settings, spinner, signal, flags }: ConvertTask,
 ): Promise<string> {
   const [{ createModel }, { parseModelName }] = await Promise.all([
-    import("../../store/create/create"),
-    import("../../store/names"),
+    import("../../../store/create/create"),
+    import("../../../store/names"),
   ])
   signal.throwIfAborted()
   const { name: installed } = await createModel({
