@@ -99,8 +99,7 @@ export class MtmdProjector implements Projector {
 
   plan(media: MeasuredMedia): readonly PromptUnit[] {
     const chunks = this.#layOut(sizeOf(media))
-    if (chunks === undefined)
-      throw new InvalidRequest(`${described(media)} cannot be shown to the model`, "messages")
+    if (chunks === undefined) throw refusal(media)
     return unitsOf(chunks, media, this.#parts.mostTokens)
   }
 
@@ -117,8 +116,8 @@ export class MtmdProjector implements Projector {
       besideOthers ? threads.beside : threads.alone,
       signal,
     )
-    if (chunks === undefined)
-      throw new InternalError(`${described(media)} could not be encoded; the worker's log may say why`)
+    // Some shapes are refused only when there are pixels: those that would have no height once they are resized.
+    if (chunks === undefined) throw refusal(media)
     return units.map((unit, index) => toUnit(unit, chunks[index], this.width))
   }
 
@@ -168,6 +167,13 @@ function sizeOf({ width, height, samples }: MeasuredMedia): MediaContent {
 
 function contentOf(content: Pixels | Float32Array): MediaContent {
   return content instanceof Float32Array ? { samples: content.length, pcm: content } : content
+}
+
+function refusal(media: MeasuredMedia): InvalidRequest {
+  return new InvalidRequest(
+    `${described(media)} cannot be shown to the model; give it another size or shape`,
+    "messages",
+  )
 }
 
 function described({ width, height, samples }: MeasuredMedia): string {

@@ -47,17 +47,14 @@ const PICTURE_OF_NOTHING: MeasuredMedia = {
 }
 
 const SHAPES = [
-  ...([
-    [1, 1],
-    [3, 2],
-    [1, 16_384],
-    [16_384, 1],
-    [5000, 3],
-    [2, 4999],
-    [225, 223],
-    [1300, 1100],
-  ] as const),
-]
+  [1, 1],
+  [3, 2],
+  [1, 16_384],
+  [16_384, 1],
+  [5000, 3],
+  [2, 4999],
+  [700, 600],
+] as const
 
 const NO_ABORT = new AbortController().signal
 
@@ -83,7 +80,7 @@ class Scene implements Disposable {
       name: "tiny",
       parts: [part],
       gpus: [],
-      threads: 2,
+      threads: 1,
       flashAttention: "off",
       warn: () => {},
     })
@@ -95,8 +92,8 @@ class Scene implements Disposable {
       batchTokens: 2048,
       microBatchTokens,
       outputs: 8,
-      decodeThreads: 2,
-      prefillThreads: 2,
+      decodeThreads: 1,
+      prefillThreads: 1,
     })
     if (loaded === undefined || context === undefined) throw new Error("something was not loaded")
     this.model = model
@@ -283,13 +280,22 @@ describe.skipIf(files.mtmd === undefined)("a projector", () => {
       for (const [width, height] of SHAPES) {
         const content = { width, height, rgb: new Uint8Array(width * height * 3).fill(9) }
         const media = measure(content, 0)
-        const units = scene.projector.plan(media).filter((unit) => !(unit instanceof Int32Array))
-        const encoded = await scene.projector.encode(media, content, NO_ABORT)
-        expect([
-          encoded.length,
-          encoded.every(({ embeddings }) => embeddings.every(Number.isFinite)),
-        ]).toEqual([units.length, true])
-        expect(Math.max(...units.map(({ cells }) => cells))).toBeLessThanOrEqual(scene.projector.mostCells)
+        const cells = scene.projector.plan(media).flatMap((unit) => ("cells" in unit ? [unit.cells] : []))
+        expect(Math.max(...cells)).toBeLessThanOrEqual(scene.projector.mostCells)
+        const encoded = await scene.projector
+          .encode(media, content, NO_ABORT)
+          .catch((error: Error) => error.message)
+        // This family's library refuses what would have no height once it is resized.
+        const isRefused = family === "idefics3" && Math.max(width, height) > 1000 * Math.min(width, height)
+        expect(
+          typeof encoded === "string"
+            ? encoded
+            : encoded.map(({ embeddings }) => embeddings.length / scene.projector.width),
+        ).toEqual(
+          isRefused
+            ? `a picture of ${width} × ${height} pixels cannot be shown to the model; give it another size or shape`
+            : cells,
+        )
       }
       for (const [width, height] of [
         [46_001, 1],
