@@ -510,6 +510,8 @@ describe("the server's own routes", () => {
             draft_n_accepted: 8,
             adapter_switches: 7,
             adapter_loads: 2,
+            media_encoded: 3,
+            media_encode_ms: 4,
           },
         },
       ],

@@ -15,6 +15,9 @@ import type { Projector } from "./projector"
 /** The most tokens of a picture, for models that take pictures of any size. */
 const PICTURE_TOKENS = 1024
 
+/** Kinds whose pictures must begin at certain places in the prompt, which a layout by size alone does not know. */
+const UNSUPPORTED = new Set(["deepseek4v"])
+
 /** Of the free memory of a GPU, left for what is allocated later. */
 const SPARE_SHARE = 0.1
 
@@ -72,6 +75,8 @@ function refuseMisfit({ name, model }: ProjectorLoad, part: AttachedPart): void 
   const { embeddingLength } = model
   const misfit = projectorMisfit(facts, { architecture, embeddingLength }, `'${name}'`)
   if (misfit !== undefined) throw partRefused(name, part, misfit)
+  const kind = facts.families.find((family) => UNSUPPORTED.has(family))
+  if (kind !== undefined) throw partRefused(name, part, `is of the kind '${kind}', which is not supported`)
 }
 
 /** @returns why it cannot be used there, as what follows its name */
