@@ -127,7 +127,7 @@ const TABLE: readonly (readonly [error: XllmError, status: number, seen?: Seen])
   [
     new errors.UnreadableMedia("the image", "it is svg").at(2, 3),
     400,
-    { message: "the image (2 of 3) cannot be read: it is svg" },
+    { param: "messages", message: "the image (2 of 3) cannot be read: it is svg" },
   ],
   [new errors.ImageNotFound(), 404, { code: "image_not_found" }],
   [new errors.OriginNotAllowed("https://evil.example"), 403, { code: "origin_not_allowed" }],

@@ -6,6 +6,7 @@ import { parseArgs } from "node:util"
 import { BenchFailure } from "../failure"
 import { formatMachine } from "../report"
 import { freePort, killAllServers, ServerProcess } from "../server-process"
+import { writeDeeperModel } from "../../tests/support/files/deeper-model"
 import { describeHost } from "../../src/measure/host"
 import { median } from "../../src/measure/statistics"
 import { TASKS } from "./prompts"
@@ -16,6 +17,7 @@ const HELP = `What guessing ahead brings: off, auto (where it pays) and always, 
                          [--streams N] [--json FILE]
 
   --draft FILE   a smaller model with the same vocabulary
+  --deeper N     the model with N blocks more, which change nothing, guessed by the model itself: always right
   --peer URL     a llama-server that runs already, with its own way of guessing
   --repeat N     answers of each kind (default 5); --tokens N: of each answer (default 140)
   --streams N    answers at the same time in the last rows (default 16; 0 = none)`
@@ -24,6 +26,7 @@ const { values } = parseArgs({
   options: {
     model: { type: "string" },
     draft: { type: "string" },
+    deeper: { type: "string" },
     binary: { type: "string", default: resolve(import.meta.dir, "../../dist/xllm") },
     peer: { type: "string" },
     repeat: { type: "string", default: "5" },
@@ -63,7 +66,7 @@ async function run(model: string): Promise<void> {
   try {
     const machine = describeHost()
     console.log(`Model: ${basename(model)}\nMachine: ${formatMachine(machine)}\n`)
-    const rows = await measure(model, folder)
+    const rows = await measure(...chosen(model, folder), folder)
     print(rows)
     if (values.json !== undefined)
       await Bun.write(values.json, JSON.stringify({ machine, model, rows }, null, 2))
@@ -72,9 +75,21 @@ async function run(model: string): Promise<void> {
   }
 }
 
-async function measure(model: string, folder: string): Promise<readonly Row[]> {
+/** The model to measure, and its draft. */
+function chosen(model: string, folder: string): readonly [model: string, draft: string | undefined] {
+  if (values.deeper === undefined)
+    return [model, values.draft === undefined ? undefined : resolve(values.draft)]
+  const target = join(folder, `${basename(model, ".gguf")}-deeper.gguf`)
+  return [writeDeeperModel(model, target, Number(values.deeper)), model]
+}
+
+async function measure(
+  model: string,
+  draftModel: string | undefined,
+  folder: string,
+): Promise<readonly Row[]> {
   const port = freePort()
-  const draft = values.draft === undefined ? [] : ["--model-draft", resolve(values.draft)]
+  const draft = draftModel === undefined ? [] : ["--model-draft", draftModel]
   await using process = await ServerProcess.start(
     {
       command: [values.binary, "serve", model, "--port", `${port}`, "--ctx", "2048", ...draft],
@@ -157,7 +172,7 @@ async function ask(url: string, prompt: string, mode?: Mode, salt?: string): Pro
 }
 
 function alwaysBy(): string {
-  return values.draft === undefined ? "ngram" : "draft"
+  return values.draft === undefined && values.deeper === undefined ? "ngram" : "draft"
 }
 
 interface OpenRow {

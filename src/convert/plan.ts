@@ -3,7 +3,7 @@ import { CannotConvert } from "../errors/convert"
 import { InvalidModelFile } from "../errors/model"
 import type { GgufField } from "../formats/gguf/encode"
 import type { GgufTensorSource } from "../formats/gguf/write"
-import { type JsonRecord, textAt } from "../lib/json"
+import { type JsonRecord } from "../lib/json"
 import type { TextArchitecture, ConversionFacts, NamedValues } from "./architectures/architecture"
 import { setCommonFields } from "./architectures/common"
 import { findArchitecture, knownArchitectures } from "./architectures/index"
@@ -17,6 +17,7 @@ import type { HfFolder } from "./source/folder"
 import { readPooling } from "./source/pooling"
 import { withStackedExperts } from "./tensors/experts"
 import type { WeightType } from "./tensors/floats"
+import { plainTensors } from "./tensors/float8"
 import { elementsOf } from "./tensors/values"
 import { weightSource, weightTypeOf } from "./tensors/weights"
 import { readTokenizerFiles } from "./tokenizer/files"
@@ -74,7 +75,6 @@ async function plan(folder: HfFolder, options: PlanOptions): Promise<ConversionP
   const warnings: string[] = []
   const raw = await readConfig(folder)
   const { architecture, config } = knownModel(folder, raw)
-  refuseQuantized(folder, config)
   const files = await readTokenizerFiles(folder)
   const vocabulary = await readVocabulary({
     files,
@@ -155,14 +155,12 @@ function knownModel(
   }
 }
 
-function refuseQuantized(folder: HfFolder, config: HfConfig): void {
-  const quantization = config.record("quantization_config") ?? config.record("compression_config")
-  if (quantization === undefined) return
-  const method = textAt(quantization, "quant_method") ?? "an unknown method"
-  throw new CannotConvert(
-    folder.path,
-    `its weights are quantized already (${method}), which cannot be converted; use the model that it was made from`,
-  )
+function refusal(folder: HfFolder): (method: string) => Error {
+  return (method) =>
+    new CannotConvert(
+      folder.path,
+      `its weights are quantized already (${method}), which cannot be converted; use the model that it was made from`,
+    )
 }
 
 function idsOf({ tokens }: GgufVocabulary): (text: string) => number | undefined {
@@ -196,7 +194,7 @@ function namedTensors(
   const { config } = facts
   const out = [...(architecture.extra?.(config) ?? [])]
   let others = 0
-  const kept = tensors.filter(({ name }) => {
+  const kept = plainTensors(tensors, config, refusal(folder)).filter(({ name }) => {
     if (isOtherMedia(plainName(name))) others++
     return !isLeftOut(plainName(name)) && renamed(name, architecture, config) !== undefined
   })

@@ -15,6 +15,12 @@ export function requestMedia(request: GenerationRequest): readonly MediaPart[] {
   return request.messages.flatMap(({ content }) => mediaOf(content))
 }
 
+/** A text behind what it is about. */
+export function contentOf(media: readonly MediaPart[], text: string): Content {
+  if (media.length === 0) return text
+  return text === "" ? media : [...media, { type: "text", text }]
+}
+
 export function hasMedia(content: Content): boolean {
   return mediaOf(content).length > 0
 }

@@ -5,6 +5,7 @@ import { WorkerCrashed } from "../../src/errors/engine"
 import { type Listener, listen } from "../../src/http/server/listen"
 import { answer, done, FakeEngine, type Script, token, untilAborted } from "../support/fakes/fake-engine"
 import { fakeServer } from "../support/http"
+import { until } from "../support/until"
 import { browserTest, checkAccess, checkAppearance, TestBrowser, type Visit } from "./browser"
 
 setDefaultTimeout(120_000)
@@ -94,6 +95,7 @@ describe("the chat (Chromium)", () => {
     await settled(page)
     expect(engine.lastRequest).toMatchObject({ messages: [{ role: "user", content: "Changed question" }] })
 
+    await until(async () => (await kept(page, "messages")).includes("To the changed one"))
     await page.reload()
     await page.getByText("To the changed one").waitFor()
     await page.getByRole("article").first().hover()
@@ -161,6 +163,7 @@ describe("the chat (Chromium)", () => {
     await page.getByRole("alert").filter({ hasText: "The answer failed" }).waitFor()
     await page.getByText("A beginning").waitFor()
     await page.getByRole("textbox", { name: "Message" }).fill("half a thought")
+    await until(async () => (await kept(page, "messages")).includes("worker_crashed"))
     await page.reload()
     await page.getByText("Will it fail?").first().waitFor()
     expect(await page.getByRole("textbox", { name: "Message" }).inputValue()).toBe("half a thought")
@@ -191,6 +194,46 @@ describe("the chat (Chromium)", () => {
     await page.getByLabel("Result of weather").fill("sunny")
     await page.getByRole("button", { name: "Send result" }).click()
     await page.getByText("Sunny then.").waitFor()
+    expectClean(visit)
+  })
+
+  browserTest("folds what a model thinks, and leaves readers where they are", async () => {
+    const rest = Promise.withResolvers<void>()
+    script = async function* () {
+      yield { type: "prompt", tokens: 5 }
+      yield { type: "part-start", choice: 0, part: "reasoning" }
+      yield { type: "delta", choice: 0, part: "reasoning", text: "Let me see.", tokens: 3 }
+      yield { type: "part-end", choice: 0, part: "reasoning" }
+      yield { type: "part-start", choice: 0, part: "text" }
+      yield { type: "delta", choice: 0, part: "text", text: "A line.\n\n".repeat(200), tokens: 200 }
+      await rest.promise
+      yield { type: "delta", choice: 0, part: "text", text: "And more.\n\n".repeat(200), tokens: 200 }
+      yield { type: "part-end", choice: 0, part: "text" }
+      yield { type: "finish", choice: 0, reason: "stop", completionTokens: 403 }
+      yield done(403)
+    }
+    const visit = await browser.visit(url)
+    const { page } = visit
+    await send(page, "Think first")
+    await page.getByText(/Thought for/).waitFor()
+    expect(await page.getByText("Let me see.").isVisible()).toBe(false)
+    const thread = page.getByRole("log")
+    const position = () => page.evaluate<number>("document.querySelector('[role=log]').scrollTop")
+    const distance = () =>
+      page.evaluate<number>(`(({ scrollHeight, clientHeight, scrollTop }) =>
+        Math.round(scrollHeight - clientHeight - scrollTop))(document.querySelector("[role=log]"))`)
+    await until(async () => (await position()) > 1000 && (await distance()) < 40)
+    await thread.hover()
+    await page.mouse.wheel(0, -600)
+    await until(async () => (await distance()) > 500)
+    const before = await position()
+    rest.resolve()
+    await settled(page)
+    expect(Math.abs((await position()) - before)).toBeLessThan(2)
+    await page.getByRole("button", { name: "Go to the latest message" }).click()
+    await until(async () => (await distance()) < 40)
+    await page.getByText(/Thought for/).click()
+    await page.getByText("Let me see.").waitFor()
     expectClean(visit)
   })
 
@@ -229,6 +272,7 @@ describe("the chat (Chromium)", () => {
     await checkAccess(page)
     await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click()
     await list.getByRole("link", { name: "Fruit" }).waitFor({ state: "detached" })
+    await until(async () => !(await kept(page, "conversations")).includes("Fruit"))
     await page.reload()
     await list.getByRole("link", { name: "About apples" }).waitFor()
     expect(await list.getByRole("link").allInnerTexts()).toEqual(["About apples"])
@@ -274,6 +318,23 @@ async function send(page: Page, text: string): Promise<void> {
 async function settled(page: Page): Promise<void> {
   await page.getByRole("button", { name: "Regenerate" }).last().waitFor()
   await page.getByRole("button", { name: "Send" }).waitFor()
+}
+
+/** What the browser has stored, as JSON: it is written while the page goes on. */
+async function kept(page: Page, store: "conversations" | "messages"): Promise<string> {
+  return await page.evaluate<string>(`new Promise((resolve, reject) => {
+    const opening = indexedDB.open("xllm")
+    opening.onerror = () => reject(opening.error)
+    opening.onsuccess = () => {
+      const database = opening.result
+      const reading = database.transaction("${store}").objectStore("${store}").getAll()
+      reading.onerror = () => reject(reading.error)
+      reading.onsuccess = () => {
+        database.close()
+        resolve(JSON.stringify(reading.result))
+      }
+    }
+  })`)
 }
 
 function expectClean({ problems, foreign }: Visit): void {

@@ -12,6 +12,7 @@ import type { SpeechRequest } from "../../domain/media/speech"
 import type { TranscriptionRequest } from "../../domain/media/transcription"
 import type { JsonRecord } from "../../lib/json"
 import { parameterName } from "../args/parameters"
+import { toMediaBody } from "./media-files"
 
 /** A chat completion request. What an answer's events have no place for (log probabilities, ids) is not asked for. */
 export function toChatBody(request: ChatRequest): JsonRecord {
@@ -48,8 +49,12 @@ export function toChatBody(request: ChatRequest): JsonRecord {
 function toMessageBody(message: ChatMessage): JsonRecord {
   const { role, content, name, reasoning, toolCalls, toolCallId } = message
   const calls = toolCalls?.map(({ id, ...called }) => ({ id, type: "function", function: called }))
+  const body =
+    typeof content === "string"
+      ? content
+      : content.map((part) => (part.type === "text" ? part : toMediaBody(part)))
   return withoutGaps({
-    ...{ role, content, name, reasoning_content: reasoning },
+    ...{ role, content: body, name, reasoning_content: reasoning },
     ...{ tool_calls: calls, tool_call_id: toolCallId },
   })
 }

@@ -5,7 +5,8 @@ import { profileSettings, runSettings } from "../../config/sections/model"
 import { storeSettings } from "../../config/sections/pull"
 import { connectionSettings } from "../../config/sections/server"
 import { text, type Value } from "../../config/values"
-import type { ChatMessage, ReasoningOptions } from "../../domain/chat"
+import type { ChatMessage, Content, MediaPart, ReasoningOptions } from "../../domain/chat"
+import { contentOf } from "../../domain/content"
 import { UsageError } from "../../errors/cli"
 import { keepAliveSeconds } from "../../formats/modelfile/parameters"
 import { MODEL_TEXTS } from "../../limits"
@@ -15,6 +16,7 @@ import { configFlag, type FlagValues, grouped, switchFlag } from "../args/flags"
 import { type AnswerOptions, answerOptions, parameterFlags } from "../args/parameters"
 import { parseThink } from "../args/think"
 import { toChatRequest } from "../client/chat-request"
+import { addedText, mayNameFiles, mediaFile, sensesOf, takeFiles } from "../client/media-files"
 import { readFormat } from "../args/output-format"
 import { fullContext, printAnswer, type PrintedAnswer } from "../client/print-answer"
 import { type ModelRunner, openRunner } from "../client/runner"
@@ -39,8 +41,15 @@ const keepAlive: Value<number | null> = {
 
 const think: Value<ReasoningOptions> = { placeholder: "LEVEL|false", parse: parseThink }
 
+const imageFiles: Value<readonly MediaPart[]> = { placeholder: "FILE", parse: (given) => [mediaFile(given)] }
+
 const flagTable = {
   system: { value: text("TEXT", MODEL_TEXTS.system), description: "system prompt" },
+  image: {
+    value: imageFiles,
+    description: "show the model this picture with the prompt (repeatable); sounds too, if it takes audio",
+    combine: (earlier: readonly MediaPart[], later: readonly MediaPart[]) => [...earlier, ...later],
+  },
   keepalive: {
     value: keepAlive,
     description: "how long the model stays loaded after an answer; 0 = unload at once, -1 = forever",
@@ -78,6 +87,7 @@ export const command = defineCommand({
   minimumWords: 1,
   details: `MODEL is a model's name or the path of a GGUF; NAME@ADAPTER applies an adapter of ~/.xllm/loras. With a PROMPT, or with piped text, the answer is printed; piped text
 follows the prompt after a blank line. With neither, on a terminal, a conversation begins.
+A model that sees is shown the pictures of --image, and of paths in the PROMPT that begin with /, ./ or ~/.
 
 Uses the server at --host (or XLLM_HOST) if one answers; otherwise, and for a path or --lora, the model runs without a
 server.
@@ -87,6 +97,8 @@ A missing model is downloaded first, as by 'xllm pull'.`,
     { line: 'xllm run smollm "What is the capital of France?"', does: "one answer" },
     { line: 'xllm run smollm "Summarize this:" < notes.txt', does: "one answer about a file" },
     { line: 'git diff | xllm run smollm "Review this:"', does: "one answer about another program's output" },
+    { line: 'xllm run gemma3 "What is this?" --image photo.jpg', does: "one answer about a picture" },
+    { line: "xllm run gemma3 What is in ./photo.jpg", does: "the same" },
     { line: 'xllm run smollm "Describe a cat" --format cat.schema.json', does: "JSON of that schema" },
     { line: "xllm run smollm --lora ./style.gguf", does: "with an adapter" },
     { line: "xllm run smollm hello --json --temperature 0", does: "text, usage and timings as JSON" },
@@ -140,6 +152,7 @@ async function talkTo(name: string, { question, flags, options, io, runner }: Ta
     verbose: flags.verbose === true,
     wrapsWords: flags.nowordwrap !== true,
     hidesThinking: flags.hideThinking === true,
+    media: flags.image ?? [],
     io,
     runner,
   })
@@ -181,12 +194,13 @@ export interface OneShot {
 
 export async function answerOnce({ name, question, flags, options, io, runner }: OneShot): Promise<void> {
   using signals = watchSignals()
+  const content = await withFiles(question, { name, flags, runner, io })
   const system: readonly ChatMessage[] =
     flags.system === undefined ? [] : [{ role: "system", content: flags.system }]
   const answer = await printAnswer({
     backend: runner.backend,
     io,
-    request: toChatRequest(name, [...system, { role: "user", content: question }], {
+    request: toChatRequest(name, [...system, { role: "user", content }], {
       ...answerOptions(flags),
       ...options,
     }),
@@ -214,6 +228,18 @@ export async function answerOnce({ name, question, flags, options, io, runner }:
   if (flags.verbose && answer.usage && answer.timings) {
     io.writeError(`\n${statistics(answer.usage, answer.timings, answer.totalMs)}`)
   }
+}
+
+/** The question with the pictures of flags, and of paths in it if the model can see them. */
+async function withFiles(
+  question: string,
+  { name, flags, runner, io }: Pick<OneShot, "name" | "flags" | "runner" | "io">,
+): Promise<Content> {
+  const named = flags.image ?? []
+  if (!mayNameFiles(question)) return contentOf(named, question)
+  const { text, media, names } = takeFiles(question, sensesOf(await runner.backend.show(name)))
+  io.writeError(addedText(names))
+  return contentOf([...named, ...media], text)
 }
 
 /** How long the model stays loaded after an answer, if given. */

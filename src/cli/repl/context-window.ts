@@ -1,3 +1,4 @@
+import { textOf } from "../../domain/content"
 import { XllmError } from "../../errors/base"
 import { numberAt } from "../../lib/json"
 import type { PrintedAnswer } from "../client/print-answer"
@@ -63,7 +64,7 @@ export class ContextWindow {
 
   get #length(): number {
     const { system, messages } = this.#conversation
-    return messages.reduce((sum, { content }) => sum + content.length, system.length)
+    return messages.reduce((sum, { content }) => sum + textOf(content).length, system.length)
   }
 }
 

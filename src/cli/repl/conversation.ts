@@ -1,9 +1,18 @@
-import type { ChatMessage, ChatRequest, OutputConstraint, ReasoningOptions } from "../../domain/chat"
+import type {
+  ChatMessage,
+  ChatRequest,
+  MediaPart,
+  OutputConstraint,
+  ReasoningOptions,
+} from "../../domain/chat"
+import { contentOf } from "../../domain/content"
 import { type AnswerOptions, answerOptions, type ParameterValues } from "../args/parameters"
 import { toChatRequest } from "../client/chat-request"
 
 interface Exchange {
   readonly question: string
+  /** What was shown with the question. */
+  readonly media: readonly MediaPart[]
   readonly answer: string
   /** What the model thought before it answered; empty: nothing. */
   readonly reasoning: string
@@ -37,6 +46,7 @@ export class Conversation {
   contextLength: number | undefined
   #options: Partial<AnswerOptions>
   #exchanges: readonly Exchange[] = []
+  #shown: readonly MediaPart[] = []
 
   constructor(start: ConversationStart) {
     this.model = start.model
@@ -50,8 +60,8 @@ export class Conversation {
 
   /** The messages so far, oldest first. */
   get messages(): readonly ChatMessage[] {
-    return this.#exchanges.flatMap(({ question, answer, reasoning }): readonly ChatMessage[] => [
-      { role: "user", content: question },
+    return this.#exchanges.flatMap(({ question, media, answer, reasoning }): readonly ChatMessage[] => [
+      { role: "user", content: contentOf(media, question) },
       { role: "assistant", content: answer, ...(reasoning !== "" && { reasoning }) },
     ])
   }
@@ -63,9 +73,18 @@ export class Conversation {
     const messages: readonly ChatMessage[] = [
       ...system,
       ...this.messages,
-      { role: "user", content: question },
+      { role: "user", content: contentOf(this.#shown, question) },
     ]
     return toChatRequest(this.model, messages, { ...answerOptions(this.parameters), ...this.#options })
+  }
+
+  /** Adds pictures or sounds to the next question. @returns a function that takes them back */
+  show(media: readonly MediaPart[]): () => void {
+    const before = this.#shown
+    this.#shown = [...before, ...media]
+    return () => {
+      this.#shown = before
+    }
   }
 
   /** Are answers kept within JSON? */
@@ -87,7 +106,8 @@ export class Conversation {
   /** Adds a question with its answer. An unanswered question is not kept, so that it can be asked again. */
   remember(question: string, answer: string, reasoning = ""): void {
     if (answer === "") return
-    this.#exchanges = [...this.#exchanges, { question, answer, reasoning }]
+    this.#exchanges = [...this.#exchanges, { question, media: this.#shown, answer, reasoning }]
+    this.#shown = []
   }
 
   /**
@@ -123,5 +143,6 @@ export class Conversation {
 
   clear(): void {
     this.#exchanges = []
+    this.#shown = []
   }
 }

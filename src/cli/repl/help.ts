@@ -14,6 +14,7 @@ ${columns(
     ["/save NAME", "save this conversation as a model: system message, parameters and messages"],
     ["/load MODEL", "switch to another model, with a new conversation"],
     ["/list [PREFIX]", "list the models"],
+    ["/image FILE", "show the model a picture with the next message; so do paths with ./, / or ~/ in it"],
     ["/clear", "forget the conversation"],
     ["/bye, /exit", "leave"],
     ["/?, /help", "this help; also /? set, /? show, /? shortcuts"],

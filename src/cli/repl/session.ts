@@ -1,4 +1,5 @@
 import { modelSettings } from "../../config/sections/model"
+import { hasMedia, textOf } from "../../domain/content"
 import { UsageError } from "../../errors/cli"
 import { WrongModelKind } from "../../errors/model"
 import { Cancelled } from "../../errors/request"
@@ -6,6 +7,7 @@ import { printModelfile } from "../../formats/modelfile/print"
 import { readFormat } from "../args/output-format"
 import { parseThink } from "../args/think"
 import { modelfileParametersOf, parameterRows, setParameter } from "../args/parameters"
+import { addedText, mayNameFiles, mediaFile, sensesOf, takeFiles } from "../client/media-files"
 import { fullContext, loadingText, printAnswer, type PrintedAnswer } from "../client/print-answer"
 import type { ModelRunner } from "../client/runner"
 import { withRightCommand } from "../models/wrong-kind"
@@ -106,12 +108,28 @@ export class Session {
     const command = result.isQuoted ? undefined : parseSlashCommand(result.text)
     if (command?.type === "exit") return true
     try {
-      await (command === undefined ? this.#ask(result.text) : this.#obey(command))
+      await (command === undefined ? this.#askAbout(result.text) : this.#obey(command))
     } catch (error) {
       if (error instanceof Cancelled) this.#terminal.write("\n")
       else this.#print(`Error: ${failureText(error, this.#io.environment)}\n`)
     }
     return false
+  }
+
+  /** Takes paths of pictures out of the question, if the model can see them. */
+  async #askAbout(line: string): Promise<void> {
+    if (!mayNameFiles(line)) return await this.#ask(line)
+    const facts = await this.#runner.backend.show(this.#conversation.model)
+    const { text, media, names } = takeFiles(line, sensesOf(facts))
+    this.#io.writeError(addedText(names))
+    const withdraw = this.#conversation.show(media)
+    try {
+      await this.#ask(text)
+    } catch (error) {
+      // Asked again, the line names them again.
+      withdraw()
+      throw error
+    }
   }
 
   /** When the context is full, the oldest turns are dropped, so that a conversation can go on for ever. */
@@ -234,6 +252,9 @@ export class Session {
         return this.#say(`Loaded model '${printable(conversation.model)}'`)
       case "list":
         return await this.#list(command.prefix)
+      case "image":
+        conversation.show([mediaFile(command.path)])
+        return this.#say(addedText([command.path]).trimEnd())
       default:
         command satisfies never
     }
@@ -266,7 +287,9 @@ export class Session {
     const texts = await this.#texts()
     const set = modelfileParametersOf(parameters)
     const all = { ...set.parameters, ...(contextLength !== undefined && { [CONTEXT]: contextLength }) }
-    const said = messages.map(({ role, content }) => ({ role, content }))
+    const said = messages.map(({ role, content }) => ({ role, content: textOf(content) }))
+    if (messages.some(({ content }) => hasMedia(content)))
+      this.#say("Images are not saved with the model, only what was said about them.")
     const { saveModel } = await import("../models/save-model")
     const saved = await saveModel({
       store: await this.#runner.openStore(),

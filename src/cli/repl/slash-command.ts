@@ -25,10 +25,12 @@ export type SlashCommand =
   | { readonly type: "show"; readonly topic: ShowTopic }
   | { readonly type: "load"; readonly model: string }
   | { readonly type: "list"; readonly prefix: string }
+  /** Shows a file with the next question. */
+  | { readonly type: "image"; readonly path: string }
   /** Looks like a command but is not valid; the text is the usage to show. */
   | { readonly type: "mistake"; readonly text: string }
 
-const names = ["/?", "/help", "/bye", "/exit", "/clear", "/set", "/show", "/save", "/load", "/list"]
+const names = ["/?", "/help", "/bye", "/exit", "/clear", "/set", "/show", "/save", "/load", "/list", "/image"]
 const switches = [
   "parameter",
   "system",
@@ -72,6 +74,11 @@ export function parseSlashCommand(line: string): SlashCommand | undefined {
       return words[0] === undefined ? mistake("Usage: /load MODEL") : { type: "load", model: words.join(" ") }
     case "/list":
       return { type: "list", prefix: words[0] ?? "" }
+    case "/image":
+      // File names may have spaces.
+      return words.length === 0
+        ? mistake("Usage: /image FILE")
+        : { type: "image", path: unquoted(line.trim().slice(name.length).trim()) }
     default:
       return unknown("command", name, names)
   }
@@ -140,6 +147,10 @@ function unknown(kind: string, given: string, known: readonly string[]): SlashCo
   const near = nearest(given, known)
   const hint = near === undefined ? "Type /? for help" : `Did you mean ${near}? Type /? for help`
   return mistake(`Unknown ${kind} '${given}'. ${hint}`)
+}
+
+function unquoted(path: string): string {
+  return /^(['"])(.+)\1$/.exec(path)?.[2] ?? path.replace(/\\(.)/g, "$1")
 }
 
 function mistake(text: string): SlashCommand {

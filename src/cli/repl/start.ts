@@ -1,4 +1,5 @@
 import { findPaths } from "../../config/paths"
+import type { MediaPart } from "../../domain/chat"
 import { Cancelled } from "../../errors/request"
 import { type AnswerOptions, parameterFlags, type ParameterValues } from "../args/parameters"
 import type { ModelRunner } from "../client/runner"
@@ -20,6 +21,8 @@ export interface StartOptions {
   readonly verbose: boolean
   readonly wrapsWords: boolean
   readonly hidesThinking: boolean
+  /** Shown with the first question. */
+  readonly media: readonly MediaPart[]
   readonly io: Io
   readonly runner: ModelRunner
 }
@@ -43,6 +46,7 @@ export async function startConversation(options: StartOptions): Promise<void> {
       wrapsWords: options.wrapsWords,
       hidesThinking: options.hidesThinking,
     })
+    conversation.show(options.media)
     const session = new Session({ conversation, runner, terminal, history, io })
     await session.load(model)
     await session.run()

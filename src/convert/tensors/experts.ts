@@ -1,13 +1,6 @@
 import type { HfConfig } from "../source/config"
-import type { CheckpointTensor } from "../source/checkpoint"
-import { type FloatType, isFloatType } from "./floats"
-import { fileValues, stacked, type TensorValues } from "./values"
-
-/** A tensor before it is named. */
-export interface SourceValues {
-  readonly name: string
-  readonly values: TensorValues
-}
+import type { PlainTensor } from "./float8"
+import { stacked, type TensorValues } from "./values"
 
 const EXPERT = /^(.*layers\.(\d+)\.(?:mlp|block_sparse_moe|feed_forward)\.experts)\.(\d+)\.(\w+)\.weight$/
 /** The parts of an expert in the order in which their stacks are written, by their names, and what they are. */
@@ -29,20 +22,20 @@ const ORDERS: readonly (readonly (readonly [string, string])[])[] = [
  * @throws InvalidModelFile where experts are missing or differ
  */
 export function withStackedExperts(
-  tensors: readonly CheckpointTensor[],
+  tensors: readonly PlainTensor[],
   config: HfConfig,
-): readonly SourceValues[] {
-  const groups = new Map<string, Map<string, CheckpointTensor>>()
-  const out: SourceValues[] = []
+): readonly PlainTensor[] {
+  const groups = new Map<string, Map<string, PlainTensor>>()
+  const out: PlainTensor[] = []
   for (const tensor of tensors) {
     const [, stem = "", layer, expert, part = ""] = EXPERT.exec(tensor.name) ?? []
     const order = ORDERS.find((parts) => parts.some(([name]) => name === part))
     if (layer === undefined || expert === undefined || order === undefined) {
-      out.push({ name: tensor.name, values: fileValues(tensor) })
+      out.push(tensor)
       continue
     }
     const experts = config.parts("num_local_experts", "num_experts", "n_routed_experts")
-    const group = groups.get(stem) ?? new Map<string, CheckpointTensor>()
+    const group = groups.get(stem) ?? new Map<string, PlainTensor>()
     groups.set(stem, group)
     group.set(`${Number(expert)}.${part}`, tensor)
     if (group.size < experts * order.length) continue
@@ -60,18 +53,14 @@ export function withStackedExperts(
   return out
 }
 
-function stack(
-  parts: readonly (CheckpointTensor | undefined)[],
-  name: string,
-  config: HfConfig,
-): TensorValues {
-  const types = new Set<FloatType>()
+function stack(parts: readonly (PlainTensor | undefined)[], name: string, config: HfConfig): TensorValues {
+  const types = new Set<string>()
   const shapes = new Set<string>()
   const values = parts.map((part) => {
     if (part === undefined) throw config.fail(`experts are missing: '${name}'`)
-    if (isFloatType(part.dtype)) types.add(part.dtype)
-    shapes.add(part.shape.join())
-    return fileValues(part)
+    types.add(part.values.type)
+    shapes.add(part.values.shape.join())
+    return part.values
   })
   if (types.size > 1 || shapes.size > 1) throw config.fail(`the experts '${name}' differ in shape or type`)
   return stacked(values)

@@ -21,7 +21,8 @@ export function elementsOf(shape: readonly number[]): number {
 }
 
 /** A tensor of a file. @throws InvalidModelFile for types that cannot be converted */
-export function fileValues({ name, dtype, shape, start: begin, file }: CheckpointTensor): TensorValues {
+export function fileValues(tensor: CheckpointTensor): TensorValues {
+  const { name, dtype, shape, file } = tensor
   if (!isFloatType(dtype))
     throw new InvalidModelFile(
       file.path,
@@ -32,19 +33,26 @@ export function fileValues({ name, dtype, shape, start: begin, file }: Checkpoin
     type: dtype,
     shape,
     grain: 1,
-    async read(start, count) {
-      const bytes = new Uint8Array(count * size)
-      let done = 0
-      while (done < bytes.length) {
-        const at = begin + start * size + done
-        const { bytesRead } = await file.handle.read(bytes, done, bytes.length - done, at)
-        if (bytesRead === 0)
-          throw new InvalidModelFile(file.path, `the file ends inside the tensor '${name}'`)
-        done += bytesRead
-      }
-      return bytes
-    },
+    read: (start, count) => fileBytes(tensor, size, start, count),
   }
+}
+
+/** The bytes of `count` elements from `start` on, of `size` bytes each. @throws InvalidModelFile where the file ends */
+export async function fileBytes(
+  { name, start: begin, file }: CheckpointTensor,
+  size: number,
+  start: number,
+  count: number,
+): Promise<Uint8Array> {
+  const bytes = new Uint8Array(count * size)
+  let done = 0
+  while (done < bytes.length) {
+    const at = begin + start * size + done
+    const { bytesRead } = await file.handle.read(bytes, done, bytes.length - done, at)
+    if (bytesRead === 0) throw new InvalidModelFile(file.path, `the file ends inside the tensor '${name}'`)
+    done += bytesRead
+  }
+  return bytes
 }
 
 /** Numbers that were computed. */

@@ -1,4 +1,4 @@
-import { KeyRequired } from "../../errors/request"
+import { KeyRequired, OriginNotAllowed } from "../../errors/request"
 import { requestContextOf } from "./request-context"
 
 /** A setting's effective value and where it comes from; never a secret. */
@@ -27,11 +27,22 @@ const LOOPBACK = /^(?:::ffff:)?127\.|^::1$/
 const FORWARDED = ["forwarded", "x-forwarded-for", "x-real-ip"]
 
 /**
+ * Refuses what a page of another site lets its browser fetch without reading the answer: that needs no preflight, and
+ * would still make the server work.
+ * @throws OriginNotAllowed
+ */
+export function checkNotEmbedded({ headers }: Request): void {
+  if (headers.get("origin") === null && headers.get("sec-fetch-site") === "cross-site")
+    throw new OriginNotAllowed()
+}
+
+/**
  * What changes the server or shows its inside needs a key, or a client on this machine: a server that others may use
  * without a key (`server.insecure`) is still its owner's.
- * @throws KeyRequired
+ * @throws KeyRequired, OriginNotAllowed
  */
 export function checkIsOwner(request: Request, server: PeerAddresses | null): void {
+  checkNotEmbedded(request)
   // The server has keys, and this request has one.
   if (requestContextOf(request).owner !== "") return
   // A Unix socket's peer has no address.

@@ -41,7 +41,11 @@ export function toProperties(
     // A name: clients need not know where files are.
     model_path: `${model.name}.gguf`,
     model_ftype: model.quantization,
-    modalities: { vision: model.capabilities.includes("vision"), video: false, audio: false },
+    modalities: {
+      vision: model.capabilities.includes("vision"),
+      video: false,
+      audio: model.capabilities.includes("audio"),
+    },
     media_marker: MEDIA_MARK,
     endpoint_slots: true,
     endpoint_props: false,

@@ -1,4 +1,5 @@
 import type { ChatMessage, ChatRequest, CompletionRequest, MediaPart } from "../../domain/chat"
+import { contentOf } from "../../domain/content"
 import { InvalidRequest } from "../../errors/request"
 import { COUNTS, NUMBERS, TEXTS } from "../../limits"
 import { checkInteger, checkList, Fields } from "../read/fields"
@@ -6,7 +7,7 @@ import type { HeaderOptions } from "../read/headers"
 import type { JsonObject } from "../read/body/json-body"
 import { type MediaSink, TEXT_ONLY } from "../read/media/media-sink"
 import { readOllamaMessages, readOllamaTools } from "./messages"
-import { readImages, withImages } from "./images"
+import { readImages } from "./images"
 import { type CommonCall, readCommon } from "./options"
 
 /** A call of `/api/chat` or `/api/generate`. */
@@ -55,7 +56,10 @@ export function toOllamaGenerate(
   const context = readContext(fields)
   if (isRaw && (system !== "" || template !== "" || context.length > 0))
     throw new InvalidRequest("raw cannot be combined with template, system or context", "raw")
-  const call = { ...common, context, reportsContext: !isRaw }
+  if (images.length > 0 && (suffix !== "" || context.length > 0))
+    throw new InvalidRequest("images cannot be combined with suffix or context", "images")
+  // A later prompt of tokens has no place for images.
+  const call = { ...common, context, reportsContext: !isRaw && images.length === 0 }
   if (prompt === "" && suffix === "" && images.length === 0) return call
   if (isRaw || (suffix !== "" && template === "")) {
     const completion: CompletionRequest = {
@@ -69,7 +73,7 @@ export function toOllamaGenerate(
   }
   const messages: ChatMessage[] = [
     ...(system === "" ? [] : [{ role: "system", content: system } as const]),
-    { role: "user", content: withImages(images, prompt) },
+    { role: "user", content: contentOf(images, prompt) },
   ]
   const chat = chatOf(common, messages)
   if (template === "") return { ...call, request: chat }

@@ -1,4 +1,5 @@
 import type { ChatMessage, ToolCall } from "../../domain/chat"
+import { contentOf } from "../../domain/content"
 import type { Tool } from "../../domain/tools"
 import { InvalidRequest } from "../../errors/request"
 import { COUNTS, TEXTS, TOOLS } from "../../limits"
@@ -8,7 +9,7 @@ import { isJsonObject } from "../read/body/json-body"
 import type { MediaSink } from "../read/media/media-sink"
 import { checkNested } from "../read/nested-value"
 import { checkTools, readFunction } from "../read/tools"
-import { readImages, withImages } from "./images"
+import { readImages } from "./images"
 
 const ROLES = ["system", "user", "assistant", "tool"] as const
 
@@ -34,7 +35,7 @@ function readMessage(path: string, value: unknown, { calls, media }: Reading): C
   const toolCalls = role === "assistant" ? readCalls(path, fields, calls) : undefined
   return {
     role,
-    content: withImages(images, fields.text("content", TEXTS.prompt) ?? ""),
+    content: contentOf(images, fields.text("content", TEXTS.prompt) ?? ""),
     ...defined({
       toolCalls,
       reasoning: (role === "assistant" && fields.text("thinking", TEXTS.prompt)) || undefined,

@@ -94,7 +94,13 @@ function toModels(model: ModelSummary, { context, details, speakers }: ListedFac
     const entry = toModel(model, alias, context)
     return {
       ...entry,
-      meta: { kind: model.kind, ...facts, ...entry.meta, ...(speakers !== undefined && { speakers }) },
+      meta: {
+        kind: model.kind,
+        ...facts,
+        ...entry.meta,
+        ...(details !== undefined && { capabilities: details.capabilities }),
+        ...(speakers !== undefined && { speakers }),
+      },
     }
   })
 }

@@ -7,6 +7,7 @@ import type { Activity } from "../../metrics/activity"
 import { abortControllerFor } from "../context/consume"
 import { mayBeSilent } from "../context/idle"
 import type { RequestsInProgress } from "../context/requests-in-progress"
+import { checkNotEmbedded } from "../context/owner"
 import { requestContextOf } from "../context/request-context"
 import { sse } from "../render/sse"
 import {
@@ -45,6 +46,7 @@ const RECENT = 20
 export function eventRoutes(context: EventContext) {
   const watchers = new Watchers(context)
   return new Elysia({ name: "v0-events" }).get("/v0/events", async ({ request, server }) => {
+    checkNotEmbedded(request)
     mayBeSilent(request, server)
     const client = abortControllerFor(request)
     const requestContext = requestContextOf(request)

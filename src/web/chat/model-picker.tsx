@@ -1,6 +1,7 @@
 import { useEffect, useId, useRef, useState } from "preact/hooks"
 import type { ModelBody } from "../../http/v0/bodies/model"
 import { loadModels, models } from "../api/models"
+import { conversationOf } from "../conversations/library"
 import { bytesText, numberText, parameterCountText } from "../lib/format"
 import { chatTexts } from "../texts/chat"
 import { Icon } from "../ui/icons"
@@ -23,8 +24,9 @@ export function ModelPicker({ session }: { readonly session: ChatSession }) {
   // Without a choice, or after the chosen one was deleted: one that is loaded already, or the first.
   useEffect(() => {
     if (models.value === undefined || current !== undefined || list.length === 0) return
+    if (model !== undefined && conversationOf(session.id) !== undefined) return
     const fallback = list.find(({ state }) => state === "loaded") ?? list[0]
-    if (fallback !== undefined && session.messages.peek().size === 0) {
+    if (fallback !== undefined) {
       const { settings } = session.conversation.peek()
       session.replace({ ...settings, model: fallback.name })
     }
@@ -68,6 +70,9 @@ export function ModelPicker({ session }: { readonly session: ChatSession }) {
       >
         <span class="unseen">{texts.model}: </span>
         <span class="cut">{model ?? texts.chooseModel}</span>
+        {model !== undefined && models.value !== undefined && current === undefined && (
+          <span class="tag danger">{texts.notInstalled}</span>
+        )}
         {current?.state === "loaded" && <span class="state-dot" title={texts.loaded} />}
         <Icon name="down" />
       </button>

@@ -1,7 +1,7 @@
 import { request } from "../api/client"
 import { imagesTexts } from "../texts/images"
 import { Button, IconButton } from "../ui/button"
-import { Progress } from "../ui/progress"
+import { Meter } from "../ui/meter"
 import { toastError } from "../ui/toasts"
 import { forgetPicture, pictures, type Picture, progress, shownId, source, wish } from "./drawing"
 
@@ -56,7 +56,7 @@ function Drawing() {
         {words}
         {!isWaiting && now.count > 1 && <span>{texts.picture(now.image + 1, now.count)}</span>}
       </p>
-      <Progress label={words} share={isWaiting || isLast ? undefined : now.step / now.steps} />
+      <Meter label={words} share={isWaiting || isLast ? undefined : now.step / now.steps} />
     </div>
   )
 }

@@ -8,7 +8,7 @@ import { Button } from "../ui/button"
 import { Page } from "../ui/page"
 import { toast, toastError } from "../ui/toasts"
 import { CREATE, ModelfileEditor } from "./editor"
-import { ModelDetails } from "./model-details"
+import { ModelPage } from "./model-page"
 import { ModelList, type Updates } from "./model-list"
 import { PullForm, PullList } from "./pulls"
 
@@ -18,7 +18,7 @@ export function ModelsView() {
   const { detail } = route.value
   if (detail === CREATE || detail.startsWith(`${CREATE}/`))
     return <ModelfileEditor key={detail} from={detail.slice(CREATE.length + 1)} />
-  return detail === "" ? <Installed /> : <ModelDetails name={detail} />
+  return detail === "" ? <Installed /> : <ModelPage name={detail} />
 }
 
 function Installed() {

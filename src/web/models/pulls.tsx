@@ -6,7 +6,7 @@ import { bytesText, durationText } from "../lib/format"
 import { modelsTexts } from "../texts/models"
 import { Button, IconButton } from "../ui/button"
 import { Labelled } from "../ui/field"
-import { Progress } from "../ui/progress"
+import { Meter } from "../ui/meter"
 import { endPull, startPull } from "./actions"
 
 /** A name to download. */
@@ -80,7 +80,7 @@ function Pull({ pull }: { readonly pull: PullBody }) {
         </span>
       </p>
       {isRunning && (
-        <Progress
+        <Meter
           label={`${texts.downloads}: ${model}`}
           share={total === null ? undefined : done / Math.max(1, total)}
         />

@@ -2,7 +2,7 @@ import { useLive } from "../api/live"
 import { hrefOf, route } from "../lib/route"
 import { serverTexts } from "../texts/server"
 import { Page } from "../ui/page"
-import { LogTail } from "./log-tail"
+import { LogView } from "./log-view"
 import { Overview } from "./overview"
 import { SettingsTable } from "./settings-table"
 
@@ -32,7 +32,7 @@ export function ServerView() {
     >
       {here === "overview" && <Overview />}
       {here === "settings" && <SettingsTable />}
-      {here === "log" && <LogTail />}
+      {here === "log" && <LogView />}
     </Page>
   )
 }

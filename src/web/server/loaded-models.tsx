@@ -5,7 +5,7 @@ import { bytesText, numberText } from "../lib/format"
 import { hrefOf } from "../lib/route"
 import { serverTexts } from "../texts/server"
 import { IconButton } from "../ui/button"
-import { Progress } from "../ui/progress"
+import { Meter } from "../ui/meter"
 import { toast, toastError } from "../ui/toasts"
 
 /** The models with a worker, where each was put and why; and those that failed. */
@@ -51,7 +51,7 @@ function Loaded({ model }: { readonly model: LoadedModelBody }) {
         <span class={model.state === "ready" ? "tag accent" : "tag"}>{texts.states[model.state]}</span>
         <IconButton icon="eject" label={`${texts.unload}: ${name}`} onClick={unload} />
       </header>
-      {model.state === "loading" && <Progress label={texts.states.loading} share={model.progress} />}
+      {model.state === "loading" && <Meter label={texts.states.loading} share={model.progress} />}
       <dl class="facts wide">
         <div>
           <dt>{texts.memoryShort}</dt>

@@ -4,7 +4,7 @@ import { serverTexts } from "../texts/server"
 import { Icon } from "../ui/icons"
 import { Chart } from "./chart"
 import { LoadedModels } from "./loaded-models"
-import { RunningRequests } from "./running-requests"
+import { RequestTable } from "./request-table"
 
 const SECONDS = 300
 const MILLION = 1e6
@@ -29,7 +29,7 @@ export function Overview() {
       )}
       <Charts />
       <LoadedModels />
-      <RunningRequests />
+      <RequestTable />
       <Journal />
     </>
   )

@@ -21,7 +21,7 @@ export function SettingsTable() {
     )
     return () => leaving.abort()
   }, [])
-  if (error !== undefined) return <Refusal error={error} />
+  if (error !== undefined) return <WhyNotShown error={error} />
   if (settings === undefined) return <p class="empty">{commonTexts.value.loading}</p>
   const words = wanted.toLowerCase()
   const shown = settings.filter(
@@ -77,7 +77,7 @@ export function SettingsTable() {
 }
 
 /** Why the server does not show this. */
-export function Refusal({ error }: { readonly error: unknown }) {
+export function WhyNotShown({ error }: { readonly error: unknown }) {
   const isKey = error instanceof ApiError && error.code === "key_required"
   return (
     <p class="empty">

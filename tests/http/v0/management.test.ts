@@ -154,6 +154,17 @@ describe("what only the owner may do", () => {
     expect((await ask(keyed, elsewhere)).status).toBe(401)
   })
 
+  test.each(["/v0/events", "/v0/log", "/v0/settings", "/v0/updates"])(
+    "%s is refused to other sites' pages, which may embed what they cannot read",
+    async (path) => {
+      const { get } = fakeServer(undefined, { owner: reports })
+      expect(await errorOf(get(path, { headers: { "sec-fetch-site": "cross-site" } }))).toMatchObject({
+        status: 403,
+        code: "origin_not_allowed",
+      })
+    },
+  )
+
   test("is known by the address of a connection", async () => {
     const { app } = fakeServer(undefined, { owner: reports })
     const listener = await listen(app, { host: "127.0.0.1", port: 0 })

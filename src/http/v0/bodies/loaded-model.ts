@@ -146,6 +146,8 @@ export interface LoadedModelBody {
     readonly draft_n_accepted: number
     readonly adapter_switches: number
     readonly adapter_loads: number
+    readonly media_encoded: number
+    readonly media_encode_ms: number
   }
 }
 
@@ -196,6 +198,8 @@ export function toLoadedModelBody(model: LoadedModel): LoadedModelBody {
       draft_n_accepted: model.counters.draftTokensAccepted,
       adapter_switches: model.counters.adapterSwitches,
       adapter_loads: model.counters.adapterLoads,
+      media_encoded: model.counters.mediaEncoded,
+      media_encode_ms: model.counters.mediaEncodeMs,
     },
   }
 }

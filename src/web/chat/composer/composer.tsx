@@ -46,7 +46,13 @@ export function Composer({ session }: { readonly session: ChatSession }) {
     if (!canSend) return
     keepDraft(draftId(session), "")
     session.send(text.trim(), files)
-    second.peek()?.send(text.trim(), files)
+    const other = second.peek()
+    if (other !== undefined) {
+      // The models differ, and nothing else.
+      const { model: otherModel } = other.conversation.peek().settings
+      other.replace({ ...session.conversation.peek().settings, ...(otherModel && { model: otherModel }) })
+      other.send(text.trim(), files)
+    }
     setText("")
     setFiles([])
   }
@@ -97,6 +103,7 @@ export function Composer({ session }: { readonly session: ChatSession }) {
             void add(pasted)
           }}
           onKeyDown={(event) => {
+            if (event.key === "Escape" && isBusy) stop()
             // While an input method composes, Enter takes its choice.
             if (event.key !== "Enter" || event.isComposing) return
             const isAsked = event.ctrlKey || event.metaKey || (enterSends.value && !event.shiftKey)

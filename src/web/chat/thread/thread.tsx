@@ -35,13 +35,17 @@ export function Thread({ session }: { readonly session: ChatSession }) {
     observer.observe(element)
     return () => observer.disconnect()
   }, [])
-  // One's own message is always shown.
   const last = path.at(-1)
+  // What was just asked is shown, and the end of a conversation that was opened; the end of an answer moves nothing.
+  const begun = running?.message.id
+  const isShown = useRef(false)
   useEffect(() => {
+    if (begun === undefined && isShown.current) return
+    isShown.current = session.isReady.value
     follows.current = true
     isAway.value = false
     toEnd()
-  }, [running?.message.id, session.isReady.value])
+  }, [begun, session.isReady.value])
   return (
     <div class="thread-box">
       <div

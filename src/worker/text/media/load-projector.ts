@@ -37,6 +37,8 @@ export interface ProjectorLoad {
 export interface LoadedProjector {
   readonly projector: Projector
   readonly info: LoadedProjectorInfo
+  /** Of its file. */
+  readonly weightBytes: number
   readonly hostBytes: number
   readonly deviceBytes: number
 }
@@ -60,11 +62,11 @@ export function loadProjector(load: ProjectorLoad): LoadedProjector | undefined 
   const reasons: string[] = []
   if (gpu !== undefined) {
     const onGpu = tryOn(load, part, files.mtmd, gpu)
-    if (typeof onGpu !== "string") return describe(onGpu, gpu.name, undefined)
+    if (typeof onGpu !== "string") return describe(onGpu, part, gpu.name, undefined)
     reasons.push(onGpu)
   }
   const onCpu = tryOn(load, part, files.mtmd, undefined)
-  if (typeof onCpu !== "string") return describe(onCpu, "CPU", reasons[0])
+  if (typeof onCpu !== "string") return describe(onCpu, part, "CPU", reasons[0])
   throw partRefused(name, part, onCpu)
 }
 
@@ -117,12 +119,14 @@ function faultOf(projector: MtmdProjector, isTried: boolean): string | undefined
 
 function describe(
   { mtmd, projector }: { readonly mtmd: Mtmd; readonly projector: MtmdProjector },
+  { sizeBytes }: AttachedPart,
   device: string,
   fallback: string | undefined,
 ): LoadedProjector {
   const { sees, hears, bytes, mostCells } = projector
   return {
     projector,
+    weightBytes: sizeBytes,
     ...mtmd.memory(),
     info: { sees, hears, device, bytes, mostCells, ...(fallback !== undefined && { gpuFallback: fallback }) },
   }

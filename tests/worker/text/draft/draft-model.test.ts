@@ -6,6 +6,7 @@ import type { CompletionRequest } from "../../../../src/domain/chat"
 import type { TextModelSettings } from "../../../../src/domain/settings"
 import { differenceOf } from "../../../../src/worker/text/draft/draft-model"
 import { expectAgreement } from "../../../support/agreement"
+import { writeDeeperModel } from "../../../support/files/deeper-model"
 import { writeTinyModel } from "../../../support/files/tiny-model"
 import { growingPlan } from "../../../support/growing-plan"
 import { LAYOUTS, RealWorker } from "../../../support/real/real-worker"
@@ -91,6 +92,17 @@ describe.each(LAYOUTS)("with the %s layout", (kvLayout) => {
       expect(accepted).toBeGreaterThan(0)
     }
   })
+})
+
+test("a model with blocks that change nothing is guessed by the one it was made from", async () => {
+  const deep = writeDeeperModel(model, join(folder.path, "deep.gguf"), 8)
+  await using plain = await RealWorker.start(model, { settings: { ...DRAFT, speculation: "off" } })
+  await using worker = await RealWorker.start(deep, { settings: DRAFT, parts: draft(model) })
+  const run = await worker.run(asked(1))
+  expectAgreement(run, await plain.run(asked(1)))
+  const { tokens, accepted } = run.done.timings.drafts!
+  expect(accepted).toBeGreaterThanOrEqual(0.95 * tokens)
+  expect(tokens).toBeGreaterThan(40)
 })
 
 test("a draft that knows nothing is switched off by the rule, and changes nothing", async () => {

@@ -2,12 +2,12 @@ import { useEffect, useRef, useState } from "preact/hooks"
 import { getJson } from "../api/client"
 import { serverTexts } from "../texts/server"
 import { Switch } from "../ui/field"
-import { Refusal } from "./settings-table"
+import { WhyNotShown } from "./settings-table"
 
 const PAUSE_MS = 2000
 
 /** The newest lines of the log. */
-export function LogTail() {
+export function LogView() {
   const texts = serverTexts.value
   const [lines, setLines] = useState<readonly string[] | undefined>(undefined)
   const [error, setError] = useState<unknown>(undefined)
@@ -35,7 +35,7 @@ export function LogTail() {
   useEffect(() => {
     if (isFollowed && box.current !== null) box.current.scrollTop = box.current.scrollHeight
   }, [lines, isFollowed])
-  if (error !== undefined && lines === undefined) return <Refusal error={error} />
+  if (error !== undefined && lines === undefined) return <WhyNotShown error={error} />
   return (
     <section class="section">
       <div class="filters">

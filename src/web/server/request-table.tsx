@@ -6,7 +6,7 @@ import { IconButton } from "../ui/button"
 import { toast, toastError } from "../ui/toasts"
 
 /** What models work on, each with a button to stop it. */
-export function RunningRequests() {
+export function RequestTable() {
   const texts = serverTexts.value
   const requests = activity.value?.requests ?? []
   const stop = (id: string) =>
@@ -48,7 +48,7 @@ export function RunningRequests() {
                   <td class="number">
                     {numberText(each.prompt_tokens)} + {numberText(each.generated_tokens)}
                   </td>
-                  <td class="actions">
+                  <td class="row-actions">
                     <IconButton
                       icon="stop"
                       label={`${texts.stop}: ${each.model ?? each.id}`}

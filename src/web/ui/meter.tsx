@@ -1,11 +1,11 @@
-interface ProgressProps {
+interface MeterProps {
   readonly label: string
   /** From 0 to 1; undefined: unknown. */
   readonly share: number | undefined
 }
 
 /** A bar that fills. */
-export function Progress({ label, share }: ProgressProps) {
+export function Meter({ label, share }: MeterProps) {
   return (
     <progress
       class="progress wide"

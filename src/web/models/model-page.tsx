@@ -14,7 +14,7 @@ import { CopyDialog } from "./copy-dialog"
 import { CREATE } from "./editor"
 
 /** All that is known of a model. */
-export function ModelDetails({ name }: { readonly name: string }) {
+export function ModelPage({ name }: { readonly name: string }) {
   const texts = modelsTexts.value
   const [model, setModel] = useState<ModelDetailsBody | undefined>(undefined)
   const [error, setError] = useState<unknown>(undefined)
