@@ -69,7 +69,8 @@ export function positionOf(media: readonly PlacedMedia[], cell: number): number 
     if (start >= cell) break
     position -= cells - positions
   }
-  return position
+  // It goes to C, which gets 0 for an integer that is kept as a float.
+  return position | 0
 }
 
 /** The media unit that a cell belongs to. */

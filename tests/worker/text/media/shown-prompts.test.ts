@@ -122,7 +122,7 @@ describe.skipIf(mtmd === undefined).each(CASES)("a model like %s with the %s lay
     const path = bad.media?.parts[0]?.path ?? ""
     await Bun.write(path, (await Bun.file(path).bytes()).subarray(0, 60))
     const error = await worker.failure(bad)
-    expect(error.code).toBe("invalid_request")
+    expect(error.code).toBe("invalid_request_error")
     await good.over
     expect(good.done.usage.completionTokens).toBe(16)
   })
