@@ -84,9 +84,9 @@ export const FETCHED_MEDIA = { seconds: 10, redirects: 3, url: { maxLength: 8192
 export const PICTURES = {
   /** 64 megapixels: 256 MB once it is decoded. */
   sourcePixels: 64 * 1024 ** 2,
-  /** The longer side as a projector gets it; none uses more. */
-  side: 4096,
-  /** With `detail: low`, as in OpenAI's API. */
+  /** As a projector gets it; none uses more. */
+  pixels: 4096 ** 2,
+  /** The longer side with `detail: low`, as in OpenAI's API. */
   lowSide: 512,
   /** Time to decode one, in seconds. */
   seconds: 30,

@@ -23,7 +23,7 @@ export class NotPerceived extends XllmError {
     super(
       "unsupported",
       400,
-      `model '${named(model)}' does not ${what}; use one that 'xllm list --json' shows with the capability ${capability}, ` +
+      `model '${named(model)}' does not ${what}; use one that 'xllm show' lists the capability ${capability} of, ` +
         "or give this one a projector that fits (a second FROM in a Modelfile)",
       { param: "messages" },
     )

@@ -63,9 +63,10 @@ export class Mtmd implements Disposable {
     this.#ptr = context
     this.width = width
     this.sees = mtmd.mtmd_support_vision(context)
-    this.hears = mtmd.mtmd_support_audio(context)
+    this.isWhole = this.sees && mtmd.mtmd_decode_use_non_causal(context, null)
+    // Where pictures are computed as a whole but sounds are not, only the former are taken.
+    this.hears = mtmd.mtmd_support_audio(context) && !this.isWhole
     this.sampleRate = this.hears ? mtmd.mtmd_get_audio_sample_rate(context) : 0
-    this.isWhole = mtmd.mtmd_decode_use_non_causal(context, null)
     this.#hasDimensions = mtmd.mtmd_decode_use_mrope(context)
   }
 

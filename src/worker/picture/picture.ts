@@ -14,8 +14,10 @@ export async function measurePicture(
   detail: PictureDetail | undefined,
 ): Promise<MeasuredFile> {
   const { width, height } = await sizeOf(file)
-  const mostSide = detail === "low" ? PICTURES.lowSide : PICTURES.side
-  const scale = Math.min(1, mostSide / Math.max(width, height))
+  const scale =
+    detail === "low"
+      ? Math.min(1, PICTURES.lowSide / Math.max(width, height))
+      : Math.min(1, Math.sqrt(PICTURES.pixels / (width * height)))
   return {
     width: Math.max(1, Math.round(width * scale)),
     height: Math.max(1, Math.round(height * scale)),

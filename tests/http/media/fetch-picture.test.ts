@@ -3,10 +3,10 @@ import { fetchPicture } from "../../../src/http/read/media/fetch-picture"
 import { isPublicAddress } from "../../../src/http/read/media/public-address"
 import { failure } from "../../support/failure"
 
-const server = Bun.serve({
+const server: Bun.Server<undefined> = Bun.serve({
   hostname: "127.0.0.1",
   port: 0,
-  fetch(request) {
+  fetch(request: Request): Response {
     const { pathname } = new URL(request.url)
     switch (pathname) {
       case "/picture":

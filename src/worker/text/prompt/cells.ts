@@ -77,6 +77,11 @@ export function mediaAt(media: readonly PlacedMedia[], cell: number): PlacedMedi
   return media.find(({ start, cells }) => start <= cell && cell < start + cells)
 }
 
+/** Does a prompt that ends before that cell end within a media unit? */
+export function cutsMedia(media: readonly PlacedMedia[], cell: number): boolean {
+  return media.some(({ start, cells }) => start < cell && cell < start + cells)
+}
+
 /** The first media unit that begins after a cell. */
 export function mediaAfter(media: readonly PlacedMedia[], cell: number): PlacedMedia | undefined {
   return media.find(({ start }) => start > cell)
