@@ -263,6 +263,8 @@ describe("adding a file", () => {
     expect((await failure(store.add(home))).message).toContain("no supported model found in this folder")
     writeFileSync(join(home, "text.gguf"), "just some text, longer than a header's start")
     expect((await failure(store.add(join(home, "text.gguf")))).message).toContain("it is not a GGUF file")
+    // A folder of several models is none itself.
+    expect((await failure(store.add(home))).message).toContain(`name one, such as ${join(home, "text.gguf")}`)
     writeGguf(join(home, "clip.gguf"), [["general.architecture", "string", "clip"]], [])
     expect((await failure(store.add(join(home, "clip.gguf")))).message).toContain("not a model itself")
   })

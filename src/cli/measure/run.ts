@@ -51,10 +51,15 @@ export async function withRun(
   const report = results.report()
   const { failures } = report
   if (results.isEmpty && failures.length > 0)
-    throw new CannotMeasure(failures.map(({ model, error }) => `${model}: ${error}`).join("\n"))
+    throw new CannotMeasure(failures.map(({ model, error }) => about(model, error)).join("\n"))
   await printReport(report, flags, io)
   if (failures.length > 0) process.exitCode ||= 1
   return results
+}
+
+/** Many errors name their model themselves. */
+function about(model: string, error: string): string {
+  return error.includes(model) ? error : `${model}: ${error}`
 }
 
 /** With which the same run can be started again. */

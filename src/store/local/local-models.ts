@@ -1,4 +1,4 @@
-import { lstat, realpath, rm, stat } from "node:fs/promises"
+import { lstat, readdir, realpath, rm, stat } from "node:fs/promises"
 import { basename, dirname, join, resolve, sep } from "node:path"
 import type { AttachedPart } from "../../domain/attached-parts"
 import type { ModelSummary } from "../../domain/model"
@@ -110,7 +110,7 @@ export class LocalModels {
     const why = found.form === "gguf" ? await this.#whyNoGguf(found) : undefined
     if (why !== undefined) throw new InvalidModelFile(path, why)
     const model = await this.#inspect({ ...found, name: this.#freeName(found) })
-    if (model === undefined) throw new InvalidModelFile(path, nothingIn(found))
+    if (model === undefined) throw new InvalidModelFile(path, await nothingIn(found))
     if ("refusal" in model) throw new InvalidModelFile(path, withoutPath(model.refusal, found.path))
     this.#added.set(model.found.name, model.found)
     return model.summary
@@ -262,8 +262,13 @@ function unreadable(path: string, reason: string): string {
   return `cannot read ${path}: ${reason}`
 }
 
-function nothingIn({ paths }: FoundModel): string {
-  return `no supported model found in this ${paths.length > 1 ? "file" : "folder"}`
+async function nothingIn({ path, paths }: FoundModel): Promise<string> {
+  if (paths.length > 1) return "no supported model found in this file"
+  const names = await readdir(path).catch(() => [])
+  const one = names.find((name) => /\.gguf$/i.test(name))
+  const hint =
+    one === undefined ? "" : `; its GGUF files are models of their own: name one, such as ${join(path, one)}`
+  return `no supported model found in this folder${hint}`
 }
 
 /** For a file that cannot be read. @throws `error` where it is another one */

@@ -184,10 +184,19 @@ export function loadText(
       prefillThreads: threads.prefill,
       vocabularySize: model.vocabulary.size,
       fillInTheMiddle: model.vocabulary.fillInTheMiddle !== undefined,
-      speculation: describeSpeculation(settings, cache.traits, kv.bytesPerSequence, draft !== undefined),
+      speculation: describeSpeculation(settings, cache.traits, kv.bytesPerSequence, {
+        draftModel: draft !== undefined,
+        ownLayers: hasPredictionLayers(model),
+      }),
       ...(seeing !== undefined && { projector: seeing.info }),
     },
   }
+}
+
+/** Layers that guess the tokens after the next one, as DeepSeek V3, GLM 4.5 and others bring them. */
+function hasPredictionLayers(model: Model): boolean {
+  const architecture = model.metadata("general.architecture") ?? ""
+  return Number(model.metadata(`${architecture}.nextn_predict_layers`) ?? 0) > 0
 }
 
 /**

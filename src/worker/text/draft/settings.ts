@@ -40,13 +40,16 @@ export function describeSpeculation(
   { speculation, draftMax }: DraftSettings,
   { trims }: Pick<MemoryTraits, "trims">,
   stateBytes: number,
-  hasDraftModel: boolean,
+  has: { readonly draftModel: boolean; readonly ownLayers: boolean },
 ): SpeculationInfo {
   if (speculation === "off" || draftMax === 0) return { isOn: false, explanation: "turned off" }
   if (!trims && stateBytes > MOST_STATE_BYTES)
     return { isOn: false, explanation: "this model's states are too large to be copied before each guess" }
   const when = speculation === "auto" ? "where it is faster" : "always"
   const by = speculation === "draft" ? "by the draft model" : "from earlier text"
-  const both = hasDraftModel && speculation === "auto" ? " and by the draft model" : ""
-  return { isOn: true, explanation: `${by}${both}, ${when}` }
+  const both = has.draftModel && speculation === "auto" ? " and by the draft model" : ""
+  const unused = has.ownLayers
+    ? "; its own layers for guessing (multi-token prediction) are not supported"
+    : ""
+  return { isOn: true, explanation: `${by}${both}, ${when}${unused}` }
 }
