@@ -88,6 +88,8 @@ export const PICTURES = {
   pixels: 4096 ** 2,
   /** The longer side with `detail: low`, as in OpenAI's API. */
   lowSide: 512,
+  /** Of one, where its size decides: models are trained with up to 16,384, and a phone's photo has 4,000. */
+  tokens: { min: 64, max: 16_384, usual: 1024 },
   /** Time to decode one, in seconds. */
   seconds: 30,
 }

@@ -1,5 +1,5 @@
 import type { BatchCost } from "./batch-cost"
-import { MAX_INT32, NUMBERS, ROPE, SETTINGS } from "../limits"
+import { MAX_INT32, NUMBERS, PICTURES, ROPE, SETTINGS } from "../limits"
 import {
   decimals,
   integers,
@@ -334,6 +334,16 @@ export const LOAD_SETTINGS = {
     takesEffect: "load",
     onlyText: true,
     modelfile: { name: "reasoning_budget" },
+  }),
+  /** Of one picture, for models that take pictures of any size. */
+  pictureTokens: row({
+    name: "image_max_tokens",
+    flag: "imageMaxTokens",
+    values: integers(PICTURES.tokens),
+    fallback: PICTURES.tokens.usual,
+    help: "max tokens of one image that a chat shows, where its size decides (default 1024)",
+    takesEffect: "load",
+    onlyText: true,
   }),
   memoryMap: row({
     name: "mmap",

@@ -64,6 +64,7 @@ describe("a model", () => {
       seed: null,
       reasoning: "auto",
       reasoningBudget: -1,
+      pictureTokens: 1024,
       memoryMap: false,
       memoryLock: false,
       priority: "normal",

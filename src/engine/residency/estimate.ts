@@ -50,9 +50,6 @@ const LARGE_IMAGE_EDGE = 1024
 /** Without tiling: stable-diffusion.cpp reports 1664 MiB for 512 x 512 pixels, and scales with the area. */
 const DECODING_BYTES_PER_PIXEL = 6656
 
-/** Cells of the largest picture, where its size decides. */
-const PICTURE_CELLS = 1024
-
 /** Rows as wide as the embedding that a pass of the graph has in memory for each token, about. */
 const ACTIVATION_ROWS = 12
 
@@ -163,11 +160,11 @@ export function planCache(details: TextModelDetails, settings: TextModelSettings
 /** The buffers of a model's projector: they exist from the load on. */
 function encodingBytes(
   { projector }: Pick<TextModelDetails, "projector">,
-  { flashAttention }: Pick<TextModelSettings, "flashAttention">,
+  { flashAttention, pictureTokens }: Pick<TextModelSettings, "flashAttention" | "pictureTokens">,
 ): number {
   return projector === undefined
     ? 0
-    : encoderBytes(projector, { mostCells: PICTURE_CELLS, flashAttention: flashAttention !== "off" })
+    : encoderBytes(projector, { mostCells: pictureTokens, flashAttention: flashAttention !== "off" })
 }
 
 /**

@@ -108,6 +108,7 @@ export function loadText(
     gpus: onGpu ? gpusForLoad(library, settings) : [],
     threads: threads.prefill,
     flashAttention: settings.flashAttention,
+    pictureTokens: settings.pictureTokens,
     warn: (text) => void writeSync(logDescriptor, `${FRAME_START}L4 ${text}\n`),
   })
   const outputs = mostOutputs(settings.slots)

@@ -7,13 +7,11 @@ import { readGgufHeader } from "../../../formats/gguf/read"
 import type { Library } from "../../../llama/library"
 import type { Model } from "../../../llama/model"
 import { Mtmd } from "../../../llama/mtmd"
+import { PICTURES } from "../../../limits"
 import type { LlamaFiles } from "../../../native/llama-files"
 import { describePart, partRefused } from "../../attached-parts"
 import { MtmdProjector } from "./mtmd-projector"
 import type { Projector } from "./projector"
-
-/** The most tokens of a picture, for models that take pictures of any size. */
-const PICTURE_TOKENS = 1024
 
 /** Kinds whose pictures must begin at certain places in the prompt, which a layout by size alone does not know. */
 const UNSUPPORTED = new Set(["deepseek4v"])
@@ -31,6 +29,8 @@ export interface ProjectorLoad {
   readonly gpus: readonly Device[]
   readonly threads: number
   readonly flashAttention: TextModelSettings["flashAttention"]
+  /** The most of a picture, for models that take pictures of any size; absent: as usual. */
+  readonly pictureTokens?: number
   readonly warn: (text: string) => void
 }
 
@@ -83,7 +83,7 @@ function refuseMisfit({ name, model }: ProjectorLoad, part: AttachedPart): void 
 
 /** @returns why it cannot be used there, as what follows its name */
 function tryOn(
-  { files, library, model, threads, flashAttention }: ProjectorLoad,
+  { files, library, model, threads, flashAttention, pictureTokens = PICTURES.tokens.usual }: ProjectorLoad,
   part: AttachedPart,
   libraryPath: string,
   gpu: Device | undefined,
@@ -94,14 +94,14 @@ function tryOn(
     device: gpu?.name,
     threads,
     flashAttention,
-    mostTokens: PICTURE_TOKENS,
+    mostTokens: pictureTokens,
   })
   if (mtmd === undefined) return library.lastError() || "was refused by llama.cpp"
   const projector = new MtmdProjector({
     mtmd,
     files,
     library: libraryPath,
-    mostTokens: PICTURE_TOKENS,
+    mostTokens: pictureTokens,
     threads: { alone: threads, beside: Math.max(1, threads - 1) },
   })
   const fault = faultOf(projector, gpu !== undefined)

@@ -39,6 +39,8 @@ const IRRELEVANT = {
   draftModel: true,
   draftMax: true,
   draftMin: true,
+  // The keys of pictures depend on it.
+  pictureTokens: true,
   memoryMap: true,
   memoryLock: true,
   promptsOnDisk: true,
