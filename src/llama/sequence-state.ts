@@ -3,9 +3,9 @@ const HEADER_BYTES = 8
 
 /**
  * Of a cell: position, number of sequences (1) and sequence; between the last two, in models whose positions have
- * dimensions, two more coordinates.
+ * dimensions, two more coordinates and a token.
  */
-const CELL_BYTES = [12, 20]
+const CELL_BYTES = [12, 24]
 
 /** More streams than llama.cpp has sequences, or types than ggml has, are no sign of the expected form. */
 const MOST_STREAMS = 256

@@ -10,6 +10,7 @@ import { writeTinyModel } from "../support/files/tiny-model"
 import { EXACT_SETTINGS } from "../support/real/real-worker"
 import { tempFolder } from "../support/temp-folder"
 import { until } from "../support/until"
+import { writeTinyVision } from "../support/vision/tiny-vision"
 
 // Nothing here waits for a clock; this is for machines on which everything takes its time.
 setDefaultTimeout(60_000)
@@ -52,9 +53,13 @@ const LAYOUTS = [
   { name: "split, 9 sequences", layout: "split", sequences: 9, cells: 9 * 512 },
 ] as const
 
-describe.each(["llama", "swa", "mamba"] as const)("a model of type %s", (architecture) => {
+describe.each(["llama", "swa", "mamba", "qwen2vl"] as const)("a model of type %s", (architecture) => {
   const load = (): Model => {
-    const { path } = writeTinyModel(join(folder.path, `${architecture}.gguf`), { architecture })
+    // Its positions have dimensions, which are in its states.
+    const path =
+      architecture === "qwen2vl"
+        ? writeTinyVision(folder.path, architecture).model
+        : writeTinyModel(join(folder.path, `${architecture}.gguf`), { architecture }).path
     const model = Model.load(library, path, EXACT_SETTINGS)
     if (model === undefined) throw new Error("llama.cpp refused the model")
     return model
