@@ -62,6 +62,16 @@ const TABLE: readonly (readonly [error: XllmError, status: number, seen?: Seen])
     { code: "response_not_found", message: "Response with id 'resp_1' not found." },
   ],
   [
+    new errors.RequestStopped(),
+    499,
+    { code: "request_stopped", message: "the request was stopped on the server" },
+  ],
+  [new errors.RequestNotFound("1"), 404, { code: "request_not_found", message: "no request '1' is running" }],
+  [new errors.PullNotFound("1"), 404, { code: "pull_not_found", message: "no download '1' is known" }],
+  [new errors.TooManyPulls(8), 429, { code: "too_many_pulls" }],
+  [new errors.TooManyWatchers(256), 429, { code: "too_many_watchers" }],
+  [new errors.KeyRequired(), 403, { code: "key_required" }],
+  [
     new errors.PreviousResponseNotFound("resp_1", "it is old"),
     400,
     {

@@ -339,6 +339,15 @@ test("switches and loads of adapters are counted", async () => {
   })
 })
 
+test("what is encoded is counted, with the time that it took", async () => {
+  const { observer, values } = metrics()
+  observer.mediaEncoded(WORKER, { mediaEncoded: 2, mediaEncodeMs: 1500 })
+  expect(await values()).toMatchObject({
+    'media_encoded_total{model="tiny"}': 2,
+    'media_encode_seconds_total{model="tiny"}': 1.5,
+  })
+})
+
 test("prompts on disk count by what became of them", async () => {
   const { observer, values } = metrics()
   observer.promptsOnDisk(WORKER, { hits: 2, misses: 1, bytesRead: 500, bytesWritten: 0, savedMs: 1500 })

@@ -144,7 +144,7 @@ export interface LoadedModel {
 }
 
 /** What a text worker did since its model was loaded. */
-export interface WorkerCounters extends AdapterUsage {
+export interface WorkerCounters extends AdapterUsage, MediaUsage {
   /** Calls of llama_decode. */
   readonly decodeCalls: number
   readonly promptTokensEvaluated: number
@@ -168,6 +168,12 @@ export const DRAFT_PLACES = [1, 2, 4, 8, 16, 64] as const
 export interface DraftCounts {
   readonly checked: readonly number[]
   readonly accepted: readonly number[]
+}
+
+/** How many pictures and sounds a text worker encoded, and how long that took. */
+export interface MediaUsage {
+  readonly mediaEncoded: number
+  readonly mediaEncodeMs: number
 }
 
 /** What a text worker did with adapters. */

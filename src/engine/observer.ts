@@ -1,4 +1,4 @@
-import type { AdapterUsage, DiskUsage, DraftCounts, StepUsage } from "../domain/loaded-model"
+import type { AdapterUsage, DiskUsage, DraftCounts, MediaUsage, StepUsage } from "../domain/loaded-model"
 import type { WorkEvent, WorkRequest } from "../domain/tasks"
 
 /** One request, from the moment it is queued. The same object in every call about it. */
@@ -68,6 +68,8 @@ export interface EngineObserver {
   tokensDrafted(worker: ObservedWorker, counts: DraftCounts): void
   /** What it did with adapters since the last call. */
   adaptersUsed(worker: ObservedWorker, usage: AdapterUsage): void
+  /** What it encoded since the last call. */
+  mediaEncoded(worker: ObservedWorker, usage: MediaUsage): void
   /** What a worker did with prompts on disk since the last call. */
   promptsOnDisk(worker: ObservedWorker, usage: DiskUsage): void
 }

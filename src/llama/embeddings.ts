@@ -30,7 +30,8 @@ export function decodeEmbeddings(
   if (isWhole) llama.llama_set_causal_attn(context, false)
   const code = shim.xllm_decode_embeddings(
     context,
-    count,
+    // A number that is kept as a float, as counts from 64-bit fields are, reaches C as 0.
+    count | 0,
     embeddings.subarray(first * width, (first + count) * width),
     cutRows(positions, embeddings.length / width, first, count),
     new Int32Array(count).fill(1),

@@ -63,9 +63,10 @@ export class Mtmd implements Disposable {
     this.#ptr = context
     this.width = width
     this.sees = mtmd.mtmd_support_vision(context)
-    this.hears = mtmd.mtmd_support_audio(context)
+    this.isWhole = this.sees && mtmd.mtmd_decode_use_non_causal(context, null)
+    // Where pictures are computed as a whole but sounds are not, only the former are taken.
+    this.hears = mtmd.mtmd_support_audio(context) && !this.isWhole
     this.sampleRate = this.hears ? mtmd.mtmd_get_audio_sample_rate(context) : 0
-    this.isWhole = mtmd.mtmd_decode_use_non_causal(context, null)
     this.#hasDimensions = mtmd.mtmd_decode_use_mrope(context)
   }
 
@@ -178,7 +179,7 @@ export class Mtmd implements Disposable {
 
   #describe(chunk: NativePointer): MediaChunk {
     const mtmd = this.#mtmd
-    const cells = Number(mtmd.mtmd_input_chunk_get_n_tokens(chunk))
+    const cells = Number(mtmd.mtmd_input_chunk_get_n_tokens(chunk)) | 0
     if (mtmd.mtmd_input_chunk_get_type(chunk) !== TEXT)
       return { cells, positions: mtmd.mtmd_input_chunk_get_n_pos(chunk) }
     const count = new BigUint64Array(1)
@@ -191,7 +192,8 @@ export class Mtmd implements Disposable {
     if (this.#mtmd.mtmd_encode_chunk(this.#ptr, chunk) !== 0) return undefined
     const result = this.#mtmd.mtmd_get_output_embd(this.#ptr)
     if (result === null) return undefined
-    const cells = Number(this.#mtmd.mtmd_input_chunk_get_n_tokens(chunk))
+    // As an integer: it goes back to C.
+    const cells = Number(this.#mtmd.mtmd_input_chunk_get_n_tokens(chunk)) | 0
     const bytes = cells * this.width * Float32Array.BYTES_PER_ELEMENT
     return {
       embeddings: new Float32Array(toArrayBuffer(result as Pointer, 0, bytes)).slice(),

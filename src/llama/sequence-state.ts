@@ -1,8 +1,11 @@
 /** `magic` and the sequence, at the start of every state of one sequence. */
 const HEADER_BYTES = 8
 
-/** Position, number of sequences (1) and sequence of a cell. */
-const CELL_BYTES = 12
+/**
+ * Of a cell: position, number of sequences (1) and sequence; between the last two, in models whose positions have
+ * dimensions, two more coordinates.
+ */
+const CELL_BYTES = [12, 20]
 
 /** More streams than llama.cpp has sequences, or types than ggml has, are no sign of the expected form. */
 const MOST_STREAMS = 256
@@ -81,16 +84,24 @@ class StateReader {
       const count = this.#word()
       if (count === undefined) return undefined
       if (count === 0) continue
-      if (cells !== undefined || !this.#cells(count) || !this.#data(count)) return undefined
+      if (cells !== undefined || !this.#stream(count)) return undefined
       cells = { start, end: this.#at }
     }
     return cells && { streams, ...cells, next: this.#at }
   }
 
-  #cells(count: number): boolean {
+  #stream(count: number): boolean {
+    const start = this.#at
+    return CELL_BYTES.some((bytes) => {
+      this.#at = start
+      return this.#cells(count, bytes) && this.#data(count)
+    })
+  }
+
+  #cells(count: number, bytes: number): boolean {
     const first = this.#at
-    if (!this.skip(count * CELL_BYTES)) return false
-    for (let cell = first; cell < this.#at; cell += CELL_BYTES)
+    if (!this.skip(count * bytes)) return false
+    for (let cell = first; cell < this.#at; cell += bytes)
       if (this.#view.getUint32(cell + 4, true) !== 1) return false
     return true
   }

@@ -1,4 +1,4 @@
-import type { AdapterUsage, DiskUsage, DraftCounts, StepUsage } from "../domain/loaded-model"
+import type { AdapterUsage, DiskUsage, DraftCounts, MediaUsage, StepUsage } from "../domain/loaded-model"
 import { Activity } from "./activity"
 import { LlamaMetrics } from "./llama-metrics"
 import { ProcessMetrics } from "./process-metrics"
@@ -151,6 +151,10 @@ export class Metrics {
 
   adaptersUsed(worker: CountedWorker, usage: AdapterUsage): void {
     this.#workers.adaptersUsed(worker, usage)
+  }
+
+  mediaEncoded(worker: CountedWorker, usage: MediaUsage): void {
+    this.#workers.mediaEncoded(worker, usage)
   }
 
   promptsOnDisk(worker: CountedWorker, usage: DiskUsage): void {

@@ -3,6 +3,7 @@ import {
   DRAFT_PLACES,
   type DiskUsage,
   type DraftCounts,
+  type MediaUsage,
   type StepUsage,
 } from "../domain/loaded-model"
 import { type MetricRegistry, WAITING } from "./registry"
@@ -73,6 +74,11 @@ export class WorkerMetrics {
     this.#metrics.adapterLoads.inc({ model }, adapterLoads)
   }
 
+  mediaEncoded({ model }: CountedWorker, { mediaEncoded, mediaEncodeMs }: MediaUsage): void {
+    this.#metrics.mediaEncoded.inc({ model }, mediaEncoded)
+    this.#metrics.mediaEncodeSeconds.inc({ model }, mediaEncodeMs / 1000)
+  }
+
   promptsOnDisk({ model }: CountedWorker, usage: DiskUsage): void {
     this.#metrics.savedPrompts.inc({ model, result: "hit" }, usage.hits)
     this.#metrics.savedPrompts.inc({ model, result: "miss" }, usage.misses)
@@ -118,6 +124,14 @@ function createWorkerMetrics(registry: MetricRegistry) {
     adapterLoads: registry.counter(
       "adapter_loads_total",
       "Adapters that requests named and that were not in memory.",
+      ["model"],
+    ),
+    mediaEncoded: registry.counter("media_encoded_total", "Pictures and sounds that were encoded.", [
+      "model",
+    ]),
+    mediaEncodeSeconds: registry.counter(
+      "media_encode_seconds_total",
+      "Time that encoding pictures and sounds took.",
       ["model"],
     ),
     batchSequences: registry.bulk("batch_sequences", "Sequences per decode step.", SEQUENCES),

@@ -27,6 +27,7 @@ function recorder(): { readonly heard: (readonly unknown[])[]; readonly observer
     cacheGrown: note("cache grown"),
     tokensDrafted: note("tokens drafted"),
     adaptersUsed: note("adapters used"),
+    mediaEncoded: note("media encoded"),
     promptsOnDisk: note("prompts on disk"),
   }
   return { heard, observer }

@@ -295,7 +295,11 @@ describe("describing", () => {
     addTiny("pair/m.gguf")
     writeTinyProjector(inModels("pair/mmproj-a.gguf"), "gemma3", { projection: 64 })
     writeTinyProjector(inModels("pair/mmproj-b.gguf"), "idefics3", { projection: 128 })
-    expect((await store.describe("pair/m")).capabilities).toEqual(["completion", "chat"])
+    expect(await store.describe("pair/m")).toMatchObject({
+      capabilities: ["completion", "chat"],
+      parts: [{ role: "projector", name: "mmproj-a.gguf", fault: expect.stringContaining("gemma3") }],
+      defaults: { notes: [expect.stringContaining("Its projector mmproj-a.gguf cannot be used: it is of")] },
+    })
     writeTinyProjector(inModels("pair/mmproj-c.gguf"), "idefics3", { projection: 64 })
     expect(await store.resolve("pair/m")).toMatchObject({
       parts: [{ role: "projector", name: "mmproj-c.gguf", path: inModels("pair/mmproj-c.gguf") }],

@@ -80,6 +80,8 @@ export const loadedModel = {
     draft_n_accepted: 0,
     adapter_switches: 0,
     adapter_loads: 0,
+    media_encoded: 0,
+    media_encode_ms: 0,
   },
 } as const
 

@@ -94,6 +94,11 @@ export async function checkAppearance(page: Page, name: string): Promise<void> {
     for (const width of WIDTHS) {
       await page.emulateMedia({ colorScheme, reducedMotion: "reduce" })
       await page.setViewportSize({ width, height: 800 })
+      // Colours are read while it is checked, so the new ones must be there.
+      await page.waitForFunction(
+        `matchMedia("(prefers-color-scheme: ${colorScheme})").matches && innerWidth === ${width}`,
+      )
+      await page.evaluate("new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))")
       await checkAccess(page)
       await takePicture(page, `${name}-${colorScheme}-${width}`)
     }

@@ -95,6 +95,7 @@ describe("the chat (Chromium)", () => {
     await settled(page)
     expect(engine.lastRequest).toMatchObject({ messages: [{ role: "user", content: "Changed question" }] })
 
+    await until(async () => (await kept(page, "messages")).includes("To the changed one"))
     await page.reload()
     await page.getByText("To the changed one").waitFor()
     await page.getByRole("article").first().hover()
@@ -162,6 +163,7 @@ describe("the chat (Chromium)", () => {
     await page.getByRole("alert").filter({ hasText: "The answer failed" }).waitFor()
     await page.getByText("A beginning").waitFor()
     await page.getByRole("textbox", { name: "Message" }).fill("half a thought")
+    await until(async () => (await kept(page, "messages")).includes("worker_crashed"))
     await page.reload()
     await page.getByText("Will it fail?").first().waitFor()
     expect(await page.getByRole("textbox", { name: "Message" }).inputValue()).toBe("half a thought")
@@ -270,6 +272,7 @@ describe("the chat (Chromium)", () => {
     await checkAccess(page)
     await page.getByRole("dialog").getByRole("button", { name: "Delete" }).click()
     await list.getByRole("link", { name: "Fruit" }).waitFor({ state: "detached" })
+    await until(async () => !(await kept(page, "conversations")).includes("Fruit"))
     await page.reload()
     await list.getByRole("link", { name: "About apples" }).waitFor()
     expect(await list.getByRole("link").allInnerTexts()).toEqual(["About apples"])
@@ -315,6 +318,23 @@ async function send(page: Page, text: string): Promise<void> {
 async function settled(page: Page): Promise<void> {
   await page.getByRole("button", { name: "Regenerate" }).last().waitFor()
   await page.getByRole("button", { name: "Send" }).waitFor()
+}
+
+/** What the browser has stored, as JSON: it is written while the page goes on. */
+async function kept(page: Page, store: "conversations" | "messages"): Promise<string> {
+  return await page.evaluate<string>(`new Promise((resolve, reject) => {
+    const opening = indexedDB.open("xllm")
+    opening.onerror = () => reject(opening.error)
+    opening.onsuccess = () => {
+      const database = opening.result
+      const reading = database.transaction("${store}").objectStore("${store}").getAll()
+      reading.onerror = () => reject(reading.error)
+      reading.onsuccess = () => {
+        database.close()
+        resolve(JSON.stringify(reading.result))
+      }
+    }
+  })`)
 }
 
 function expectClean({ problems, foreign }: Visit): void {

@@ -12,6 +12,8 @@ export const NO_COUNTERS: WorkerCounters = {
   draftTokensAccepted: 0,
   adapterSwitches: 0,
   adapterLoads: 0,
+  mediaEncoded: 0,
+  mediaEncodeMs: 0,
 }
 
 /** Tells an observer by how much a worker's counters have risen. */
@@ -29,6 +31,11 @@ export function observeCounters(
   if (kvGrowths > 0) observer?.cacheGrown(worker, kvGrowths)
   if (now.drafts !== undefined && now.draftTokens > before.draftTokens)
     observer?.tokensDrafted(worker, gained(now.drafts, before.drafts))
+  const media = {
+    mediaEncoded: now.mediaEncoded - before.mediaEncoded,
+    mediaEncodeMs: now.mediaEncodeMs - before.mediaEncodeMs,
+  }
+  if (media.mediaEncoded > 0) observer?.mediaEncoded(worker, media)
   if (adapters.adapterSwitches + adapters.adapterLoads > 0) observer?.adaptersUsed(worker, adapters)
 }
 

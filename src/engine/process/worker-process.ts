@@ -226,7 +226,9 @@ export class WorkerProcess {
     const { log, labels } = this.#options
     const { gpuFallback } = info
     const templateFallback = info.kind === "text" ? info.templateFallback : undefined
+    const eyesFallback = info.kind === "text" ? info.projector?.gpuFallback : undefined
     if (gpuFallback !== undefined) log.warn("no GPU used", { ...labels, reason: gpuFallback })
+    if (eyesFallback !== undefined) log.warn("projector not on the GPU", { ...labels, reason: eyesFallback })
     if (templateFallback !== undefined) {
       log.warn("using a built-in chat template", { ...labels, reason: templateFallback })
     }

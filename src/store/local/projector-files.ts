@@ -65,7 +65,7 @@ export class ProjectorFiles {
   }
 
   /**
-   * The projector beside a model, with its size; undefined: there is none that fits. In a folder of its own a model has
+   * The projector beside a model, with its size; undefined: there is none. In a folder of its own a model has
    * any that fits it; where many models lie, the file's name has to contain the model's.
    * @param names the files in the model's folder
    * @param baseOf reads what it must fit: only asked for where there is something to compare
@@ -83,14 +83,25 @@ export class ProjectorFiles {
     const base = await baseOf()
     if (base === undefined) return undefined
     for (const name of candidates) {
-      const projector = join(dirname(path), name)
-      const { facts } = await this.inspect(projector)
-      if (facts === undefined || projectorMisfit(facts, base, "the model") !== undefined) continue
-      const { sizeBytes, stamp } = await stateOf([projector])
-      return { role: "projector", name, path: projector, sizeBytes, digest: stamp }
+      const { facts } = await this.inspect(join(dirname(path), name))
+      if (facts !== undefined && projectorMisfit(facts, base, "the model") === undefined)
+        return await projectorPart(dirname(path), name)
     }
-    return undefined
+    // One that can only be meant for it is its own all the same, with the reason why it cannot be used.
+    const models = new Set(
+      names
+        .filter((name) => /\.gguf$/i.test(name) && !PROJECTOR_NAME.test(name))
+        .map((name) => wordsOf(name).join(" ")),
+    )
+    const meant = candidates.find((name) => models.size === 1 || isNamedAfter(name, basename(path)))
+    return meant === undefined ? undefined : await projectorPart(dirname(path), meant)
   }
+}
+
+async function projectorPart(folder: string, name: string): Promise<AttachedPart> {
+  const path = join(folder, name)
+  const { sizeBytes, stamp } = await stateOf([path])
+  return { role: "projector", name, path, sizeBytes, digest: stamp }
 }
 
 function rank(name: string, path: string): number {

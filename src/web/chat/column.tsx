@@ -6,9 +6,10 @@ import { lazy } from "../ui/lazy"
 import { Composer } from "./composer/composer"
 import { isChatModel, ModelPicker } from "./model-picker"
 import { areParametersOpen, isListOpen, second, showList } from "./state"
-import { Thread } from "./thread/thread"
 import { Welcome } from "./welcome"
 
+const loadThread = async () => (await import("./thread/thread")).Thread
+const Thread = lazy(loadThread)
 const ParameterPanel = lazy(async () => (await import("./parameters/parameters")).ParameterPanel)
 
 interface ColumnProps {
@@ -63,6 +64,9 @@ export function ChatColumn({ session, isSecond = false, problem }: ColumnProps) 
     </section>
   )
 }
+
+// It brings Markdown with it, which is larger than the rest: it is fetched when the page is there, before it is needed.
+setTimeout(() => void loadThread().catch(() => {}), 500)
 
 function beginComparison(session: ChatSession): void {
   const { settings } = session.conversation.peek()

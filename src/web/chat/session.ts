@@ -23,7 +23,7 @@ import { uniqueId } from "../lib/unique-id"
 import { toast, toastError } from "../ui/toasts"
 import { beginReading, readMessage, stopReading } from "../voice/reader"
 import { readsAnswers, voiceInUse } from "../voice/voices"
-import { RunningAnswer } from "./answer"
+import type { RunningAnswer } from "./answer"
 import { toRequestBody } from "./request-body"
 import { resultOf } from "./tools"
 
@@ -42,6 +42,8 @@ export class ChatSession {
   readonly running: Signal<RunningAnswer | undefined> = signal(undefined)
   readonly isReady = signal(false)
   readonly path = computed(() => pathTo(this.messages.value, this.conversation.value.leaf))
+
+  #isStarting = false
 
   constructor(conversation: StoredConversation) {
     this.conversation = signal(conversation)
@@ -175,14 +177,19 @@ export class ChatSession {
     parent: string | undefined,
     continued: Message | undefined,
   ): Promise<Message | undefined> {
-    if (this.running.peek() !== undefined) return undefined
+    if (this.running.peek() !== undefined || this.#isStarting) return undefined
+    this.#isStarting = true
+    // Not a part of the page's first view, as Markdown is not.
+    const loaded = await import("./answer").catch(toastError)
+    this.#isStarting = false
+    if (loaded === undefined) return undefined
     const { settings } = this.conversation.peek()
     const model = settings.model ?? ""
     const facts: AnswerFacts = { model }
     const message: Message = continued ?? this.#create("assistant", parent, "", { answer: facts })
     const reader =
       readsAnswers.peek() && voiceInUse.peek() !== undefined ? beginReading(message.id) : undefined
-    const running = new RunningAnswer(
+    const running = new loaded.RunningAnswer(
       { ...message, answer: facts },
       (text) => reader?.add(text),
       message.text,

@@ -50,6 +50,8 @@ export async function save(
   const transaction = (await database()).transaction(["conversations", "messages"], "readwrite")
   for (const conversation of conversations) void transaction.objectStore("conversations").put(conversation)
   for (const message of messages) void transaction.objectStore("messages").put(message)
+  // At once: the page may be closed any moment.
+  transaction.commit()
   await transaction.done
 }
 

@@ -58,7 +58,7 @@ export const pictures = stored<readonly Picture[]>(
   (value) => Array.isArray(value) && value.every(isPicture),
 )
 /** Undefined: nothing is drawn. Without steps the model is awaited. */
-export const progress = signal<ProgressBar | "waiting" | undefined>(undefined)
+export const progress = signal<Progress | "waiting" | undefined>(undefined)
 export const shownId = signal<string | undefined>(undefined)
 
 let current: AbortController | undefined

@@ -48,7 +48,7 @@ export function RequestTable() {
                   <td class="number">
                     {numberText(each.prompt_tokens)} + {numberText(each.generated_tokens)}
                   </td>
-                  <td class="actions">
+                  <td class="row-actions">
                     <IconButton
                       icon="stop"
                       label={`${texts.stop}: ${each.model ?? each.id}`}

@@ -131,8 +131,8 @@ export function loadText(
   const context = makeContext(contexts, source.name, kv)
   const cache = new KvCache(context, model)
   const draft = DraftModel.load(library, model, source.name, source.parts, settings, threads.decode)
-  const modelBytes = model.sizeBytes + (draft?.model.sizeBytes ?? 0) + loadedAdapters.bytes
-  const { hostBytes: seeingBytes = 0, deviceBytes: seeingOnGpu = 0 } = seeing ?? {}
+  const { hostBytes: seeingBytes = 0, deviceBytes: seeingOnGpu = 0, weightBytes = 0 } = seeing ?? {}
+  const modelBytes = model.sizeBytes + (draft?.model.sizeBytes ?? 0) + loadedAdapters.bytes + weightBytes
   const offloadedShare = gpuLayers / (model.layers + 1)
   const before = onGpu ? gpus : []
   const footprintWith = (kvBytes: number): MemoryFootprint => {

@@ -10,11 +10,12 @@ import { PrefillBudget } from "./budget"
 import type { AdapterSwitch } from "./adapters/adapter-switch"
 import { AdapterTurns } from "./adapters/adapter-turns"
 import { DemandMeter } from "./growth/demand"
+import { GapCloser } from "./cache/gap-closer"
 import { SlotAllocator } from "./cache/slot-allocator"
-import { planSlotSwap } from "./cache/slots"
 import { Emitter } from "./emitter"
 import { CheckedDraft } from "./draft/checked-draft"
-import type { DraftRoom, Speculation } from "./draft/speculation"
+import { draftRoomBeside } from "./draft/draft-room"
+import type { Speculation } from "./draft/speculation"
 import { positionOf } from "./prompt/cells"
 import type { MediaSteps, MediaTurn } from "./media/media-steps"
 import { OpenRequests } from "./open-requests"
@@ -25,12 +26,9 @@ import { Recovery } from "./recovery"
 import type { RunningRequest } from "./request"
 import type { Runtime } from "./runtime"
 import { TokenSampler } from "./sampling/token-sampler"
-import { outputsBeside, OVERDRAFT, planStep, type StepPlan } from "./scheduler"
+import { OVERDRAFT, planStep, type StepPlan } from "./scheduler"
 import type { Sequence } from "./sequence"
 import { fillBatch, type LogitsRow } from "./step-batch"
-
-/** Steps to wait for a new request to fill a gap between generating sequences before slots are swapped. */
-const STEPS_BEFORE_SWAP = 4
 
 const NO_BYTES = new Uint8Array(0)
 
@@ -90,7 +88,7 @@ export class TextLoop {
   readonly #turns = new AdapterTurns()
   readonly #adapters: AdapterSwitch
   readonly #media: MediaSteps | undefined
-  #stepsWithGaps = 0
+  readonly #gaps: GapCloser
 
   constructor(parts: TextLoopParts) {
     const { model, runtime, outbox, growth, contextLength, batchTokens, now } = parts
@@ -111,6 +109,7 @@ export class TextLoop {
     this.#speculation = parts.speculation
     this.#adapters = parts.adapters
     this.#media = parts.media
+    this.#gaps = new GapCloser(runtime)
   }
 
   /** Is there work to do? */
@@ -121,6 +120,13 @@ export class TextLoop {
   /** The number of sequences that generate. */
   get streams(): number {
     return this.#requests.running.filter(({ generating }) => generating).length
+  }
+
+  /** Resolves when a picture is encoded; undefined: none is, or there may be something to do before. */
+  get encoded(): Promise<void> | undefined {
+    const encodings = this.#media?.encodings
+    const waitsForMemory = this.#growth.underway || this.#recovery.waits
+    return encodings?.isBusy === true && !waitsForMemory ? encodings.settled : undefined
   }
 
   /** Is there no context at present, because a larger one is made in its place? */
@@ -180,14 +186,14 @@ export class TextLoop {
   #decode(turn: StepContext): boolean {
     const { context, cache, threads } = this.#runtime
     cache.nextStep()
-    threads.prepare(context, turn.waitedMs)
+    threads.prepare(context, turn.waitedMs, this.#media?.encodings.usesCpu)
     context.setPolling(!turn.contended)
     for (const [request, error] of this.#media?.encodings.takeFailures() ?? [])
       this.#requests.failRequest(request, error)
     this.#admit()
     // Sent before the step, which may be long: the number of cached prompt tokens is already known.
     if (!this.#outbox.empty) this.#outbox.flush()
-    this.#closeGaps()
+    this.#gaps.close(this.#requests.running)
     const runnable = this.#runnable()
     const media = this.#media
     const next = media?.next(runnable)
@@ -242,19 +248,6 @@ export class TextLoop {
     this.#emit.progress(sequence)
   }
 
-  /** With the split layout, each gap between generating sequences costs another pass over the weights. */
-  #closeGaps(): void {
-    const { cache } = this.#runtime
-    if (cache.layout !== "split" || !cache.traits.trims) return
-    const generating = this.#requests.running.flatMap((sequence) =>
-      sequence.generating && sequence.slot !== undefined ? [sequence.slot] : [],
-    )
-    const exchange = generating.length > 1 ? planSlotSwap(generating, cache.usable) : undefined
-    this.#stepsWithGaps = exchange === undefined ? 0 : this.#stepsWithGaps + 1
-    if (exchange !== undefined && this.#stepsWithGaps > STEPS_BEFORE_SWAP)
-      cache.exchange(exchange.from, exchange.to)
-  }
-
   #runnable(): readonly Sequence[] {
     const running = this.#withRoom(this.#requests.running)
     // The newest first: sequences that have run for a while are unlikely to be at fault.
@@ -268,22 +261,11 @@ export class TextLoop {
     const streams = runnable.filter((sequence) => sequence.generating).length
     // Streams with other adapters wait too, so they count.
     const chosen = this.#turns.choose(runnable)
-    const guesses = this.#speculation?.plan(chosen, () => this.#draftRoom(chosen, streams)) ?? 0
+    const promptTokens = this.#budget.tokens(streams)
+    const limits = { promptTokens, mostOutputs: this.#mostOutputs, contextLength: this.#contextLength }
+    const room = () => draftRoomBeside(chosen, this.#runtime.cache, limits)
+    const guesses = this.#speculation?.plan(chosen, room) ?? 0
     return planStep(chosen, this.#budget.tokens(streams, guesses), this.#mostOutputs)
-  }
-
-  #draftRoom(runnable: readonly Sequence[], streams: number): DraftRoom {
-    const { layout, cellsPerSequence, traits } = this.#runtime.cache
-    const prompts = runnable.reduce((sum, each) => sum + (each.generating ? 0 : each.remaining), 0)
-    const isScored = runnable.some(({ scoresPrompt }) => scoresPrompt)
-    return {
-      promptTokens: Math.min(prompts, this.#budget.tokens(streams)),
-      // A prompt whose every token is scored takes all outputs that are left.
-      outputs: isScored ? 0 : outputsBeside(runnable, this.#mostOutputs),
-      isSplit: layout === "split",
-      recomputes: !traits.trims,
-      cells: Math.min(cellsPerSequence, this.#contextLength),
-    }
   }
 
   // ----------------------------------------------------------------------------------------------------- run

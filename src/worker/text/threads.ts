@@ -51,6 +51,7 @@ export class ThreadGovernor {
   #waitedMs = 0
   #decode: number
   #prefill: number
+  #encodes = false
 
   /** `read` is undefined on systems without load figures; thread counts then stay fixed. */
   constructor(threads: { decode: number; prefill: number }, now: () => number, read = readCpuTimes) {
@@ -76,13 +77,18 @@ export class ThreadGovernor {
   /**
    * Call before each step; reads the load a few times per second. `waitedMs`: how long other workers had the
    * CPUs before this step. They yield the CPU lease to this one, so their load is no reason to use fewer
-   * threads.
+   * threads. `encodes`: does another thread of this process encode pictures, with all CPUs but one?
    */
-  prepare(context: Pick<Context, "setThreads">, waitedMs = 0): void {
+  prepare(context: Pick<Context, "setThreads">, waitedMs = 0, encodes = false): void {
     this.#waitedMs += waitedMs
     const now = this.#now()
     const elapsed = now - this.#lastAt
-    if (elapsed < SAMPLE_MS) return
+    if (encodes !== this.#encodes) {
+      this.#encodes = encodes
+      const { decode, prefill } = this.#threads
+      this.#set(context, encodes ? 1 : decode, encodes ? 1 : prefill)
+    }
+    if (elapsed < SAMPLE_MS || encodes) return
     this.#lastAt = now
     const times = this.#read()
     if (times !== undefined && this.#last !== undefined) {

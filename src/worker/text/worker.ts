@@ -97,6 +97,8 @@ export class TextWorker {
   readonly #lease: CpuLease | undefined
   readonly #slotActions: SlotActions
   #looping = false
+  /** Ends a pause between two steps. */
+  #wake: (() => void) | undefined
   #isEnding = false
   readonly #restTimer = new RestTimer(() => {
     this.#attempt(() => this.#loop.rest())
@@ -172,7 +174,10 @@ export class TextWorker {
     this.#loop = new TextLoop({
       ...loaded,
       runtime,
-      media: senses && loaded.projector && this.#mediaSteps(loaded.projector, senses),
+      media:
+        senses &&
+        loaded.projector &&
+        this.#mediaSteps(loaded.projector, senses, loaded.info.projector?.device === "CPU"),
       speculation,
       adapters,
       outbox: this.#outbox,
@@ -192,8 +197,15 @@ export class TextWorker {
     this.#idleTimer.start()
   }
 
-  #mediaSteps(projector: Projector, { reader }: Senses): MediaSteps {
-    const encodings = new MediaEncodings({ projector, reader, isBusy: () => this.#loop.streams > 0 })
+  #mediaSteps(projector: Projector, { reader }: Senses, isOnCpu: boolean): MediaSteps {
+    const encodings = new MediaEncodings({
+      projector,
+      reader,
+      isBusy: () => this.#loop.streams > 0,
+      isOnCpu,
+      counters: this.#outbox.counters,
+      now: () => performance.now(),
+    })
     return new MediaSteps(encodings, projector.isWhole)
   }
 
@@ -268,6 +280,7 @@ export class TextWorker {
     this.#preparing.get(id)?.forget()
     this.#preparing.delete(id)
     this.#loop.cancel(id)
+    this.#wake?.()
     this.#slotActions.cancel(id)
     // No step may follow that would let the others have the slot.
     this.#slotActions.settle()
@@ -298,6 +311,7 @@ export class TextWorker {
 
   /** Runs steps while there is work, each under the CPU lease, and handles messages in between. */
   async #run(): Promise<void> {
+    this.#wake?.()
     if (this.#looping) return
     this.#looping = true
     this.#restTimer.stop()
@@ -310,11 +324,23 @@ export class TextWorker {
       this.#lease?.giveBack()
       this.#slotActions.settle()
       if (isComputed) await new Promise((resolve) => setImmediate(resolve))
-      else await Bun.sleep(WAITING_MS)
+      else await this.#pause()
     }
     this.#looping = false
     this.#restTimer.start()
     this.#idleTimer.start()
+  }
+
+  /** Waits for what the next step needs: memory, or a picture, whose encoding may take minutes. */
+  async #pause(): Promise<void> {
+    const { encoded } = this.#loop
+    if (encoded === undefined) return await Bun.sleep(WAITING_MS)
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#wake = resolve
+    // The step after it is a sign of life.
+    const timer = setTimeout(resolve, SIGN_OF_LIFE_MS)
+    await Promise.race([encoded, promise])
+    clearTimeout(timer)
   }
 
   /** Finds out what batches cost, while nothing else is to be computed. */

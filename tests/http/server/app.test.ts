@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test"
 import { availableParallelism, cpus } from "node:os"
 import { ModelLoadFailed } from "../../../src/errors/model"
 import { ContextLengthExceeded } from "../../../src/errors/request"
+import { BODY_BYTES } from "../../../src/limits"
 import { IMAGE_MODEL, LOADED_TINY, RECOGNIZER_MODEL, VOICE_MODEL } from "../../support/fakes/fake-engine"
 import { errorOf, fakeServer, jsonOf, USER_HI } from "../../support/http"
 
@@ -95,11 +96,11 @@ describe("the content type", () => {
   )
 })
 
-describe("a body of more than 16 MB", () => {
-  const error = { status: 413, code: "payload_too_large", message: "the request body is larger than 16 MiB" }
+describe("a body of more than 64 MB", () => {
+  const error = { status: 413, code: "payload_too_large", message: "the request body is larger than 64 MiB" }
 
   test("is refused by its declared length", async () => {
-    const headers = { ...JSON_TYPE, "content-length": String(16 * 1024 ** 2 + 1) }
+    const headers = { ...JSON_TYPE, "content-length": String(BODY_BYTES.withMedia + 1) }
     expect(await errorOf(fakeServer().post(CHAT, "{}", { headers }))).toMatchObject(error)
   })
 
@@ -113,7 +114,7 @@ describe("a body of more than 16 MB", () => {
       },
     })
     expect(await errorOf(fakeServer().post(CHAT, "", { body }))).toMatchObject(error)
-    expect(sent).toBeLessThan(30)
+    expect(sent).toBeLessThan(80)
   })
 })
 
@@ -276,6 +277,7 @@ describe("models", () => {
           ...{ id: "tiny", object: "model", created: 1767323045, owned_by: "xllm" },
           ...{ max_model_len: 256, context_length: 256, max_context_length: 512 },
           meta: {
+            capabilities: ["completion", "chat"],
             ...{ kind: "text", n_ctx_train: 512, n_ctx: 256, n_embd: 64, n_params: 1000 },
             ...{ size: 1234, ftype: "F32" },
           },
@@ -510,6 +512,8 @@ describe("the server's own routes", () => {
             draft_n_accepted: 8,
             adapter_switches: 7,
             adapter_loads: 2,
+            media_encoded: 3,
+            media_encode_ms: 4,
           },
         },
       ],

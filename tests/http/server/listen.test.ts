@@ -10,6 +10,7 @@ import { WorkerCrashed } from "../../../src/errors/engine"
 import { ModelNotFound } from "../../../src/errors/model"
 import { QueueFull } from "../../../src/errors/request"
 import { listen, type Listener } from "../../../src/http/server/listen"
+import { BODY_BYTES } from "../../../src/limits"
 import { answer, choiceEvents, done, type Script, token, untilAborted } from "../../support/fakes/fake-engine"
 import { fakeServer } from "../../support/http"
 import { tempFolder } from "../../support/temp-folder"
@@ -245,7 +246,7 @@ test.each([
 
 test("a body above the limit is answered with our own 413", async () => {
   const { listener } = await serve()
-  const body = new Uint8Array(51 * 1024 ** 2)
+  const body = new Uint8Array(BODY_BYTES.withMedia + 1)
   const headers = { "content-type": "application/json" }
   const response = await fetch(`${listener.url}/v1/chat/completions`, { method: "POST", headers, body })
   expect(response.status).toBe(413)

@@ -30,6 +30,7 @@ function busyMetrics(scraped = () => {}): Metrics {
   metrics.nextTokens(asked, 1, 3)
   metrics.toolCall(asked)
   metrics.cacheGrown(worker, 1)
+  metrics.mediaEncoded(worker, { mediaEncoded: 1, mediaEncodeMs: 20 })
   metrics.tokensDrafted(worker, { checked: [1, 1, 2], accepted: [1, 1, 0] })
   metrics.adaptersUsed(worker, { adapterSwitches: 2, adapterLoads: 1 })
   metrics.promptsOnDisk(worker, { hits: 1, misses: 2, bytesRead: 300, bytesWritten: 400, savedMs: 50 })

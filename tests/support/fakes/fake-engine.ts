@@ -464,6 +464,8 @@ export const LOADED_TINY: LoadedModel = {
     draftTokensAccepted: 8,
     adapterSwitches: 7,
     adapterLoads: 2,
+    mediaEncoded: 3,
+    mediaEncodeMs: 4,
   },
 }
 

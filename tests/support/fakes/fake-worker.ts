@@ -185,6 +185,8 @@ function counters(): WorkerCounters {
     draftTokensAccepted: 0,
     adapterSwitches: 0,
     adapterLoads: 0,
+    mediaEncoded: 0,
+    mediaEncodeMs: 0,
   }
 }
 

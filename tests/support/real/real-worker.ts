@@ -375,6 +375,8 @@ export class RealWorker implements AsyncDisposable {
       draftTokensAccepted: after.draftTokensAccepted - before.draftTokensAccepted,
       adapterSwitches: after.adapterSwitches - before.adapterSwitches,
       adapterLoads: after.adapterLoads - before.adapterLoads,
+      mediaEncoded: after.mediaEncoded - before.mediaEncoded,
+      mediaEncodeMs: after.mediaEncodeMs - before.mediaEncodeMs,
     }
   }
 
@@ -443,4 +445,6 @@ const NO_COUNTERS: WorkerCounters = {
   draftTokensAccepted: 0,
   adapterSwitches: 0,
   adapterLoads: 0,
+  mediaEncoded: 0,
+  mediaEncodeMs: 0,
 }

@@ -4,6 +4,7 @@ import type {
   LoadedMediaInfo,
   LoadedModel,
   LoadedModelInfo,
+  LoadedProjectorInfo,
   LoadedTextInfo,
   RopeInfo,
 } from "../../../domain/loaded-model"
@@ -39,6 +40,18 @@ export interface LoadedTextBody {
   readonly fill_in_the_middle: boolean
   /** Whether answers are guessed ahead, from what and when, or why not. */
   readonly speculation: { readonly is_on: boolean; readonly explanation: string }
+  /** What it sees or hears with; absent: it reads text only. */
+  readonly projector?: ProjectorBody
+}
+
+interface ProjectorBody {
+  readonly sees: boolean
+  readonly hears: boolean
+  /** A GPU's name, or `CPU`. */
+  readonly device: string
+  readonly gpu_fallback: string | null
+  readonly bytes: number
+  readonly most_cells: number
 }
 
 /** The rotary position embeddings in use, by the names of the settings. */
@@ -133,6 +146,8 @@ export interface LoadedModelBody {
     readonly draft_n_accepted: number
     readonly adapter_switches: number
     readonly adapter_loads: number
+    readonly media_encoded: number
+    readonly media_encode_ms: number
   }
 }
 
@@ -183,6 +198,8 @@ export function toLoadedModelBody(model: LoadedModel): LoadedModelBody {
       draft_n_accepted: model.counters.draftTokensAccepted,
       adapter_switches: model.counters.adapterSwitches,
       adapter_loads: model.counters.adapterLoads,
+      media_encoded: model.counters.mediaEncoded,
+      media_encode_ms: model.counters.mediaEncodeMs,
     },
   }
 }
@@ -254,6 +271,7 @@ function toTextBody(info: LoadedTextInfo): LoadedTextBody {
     chat_template: info.chatTemplate,
     fill_in_the_middle: info.fillInTheMiddle,
     speculation: { is_on: info.speculation.isOn, explanation: info.speculation.explanation },
+    ...(info.projector !== undefined && { projector: toProjectorBody(info.projector) }),
   }
 }
 
@@ -264,4 +282,9 @@ function toRopeBody({ scaling, freqBase, freqScale, originalContext }: RopeInfo)
     rope_freq_scale: freqScale,
     yarn_orig_ctx: originalContext ?? null,
   }
+}
+
+function toProjectorBody(info: LoadedProjectorInfo): ProjectorBody {
+  const { sees, hears, device, gpuFallback = null, bytes, mostCells } = info
+  return { sees, hears, device, gpu_fallback: gpuFallback, bytes, most_cells: mostCells }
 }

@@ -142,7 +142,7 @@ export function AnswerNumbers({ answer }: { readonly answer: AnswerFacts | undef
   const rate = timings?.predicted_per_second ?? 0
   const cached = usage.prompt_tokens_details.cached_tokens
   const parts = [
-    texts.tokens(numberText(usage.completion_tokens)),
+    texts.tokens(usage.completion_tokens, numberText(usage.completion_tokens)),
     ...(rate > 0 ? [texts.tokensPerSecond(numberText(rate, rate < 100 ? 1 : 0))] : []),
     ...(firstTokenMs === undefined ? [] : [texts.firstToken(durationText(firstTokenMs))]),
     ...(cached > 0 ? [texts.cached(numberText(cached))] : []),

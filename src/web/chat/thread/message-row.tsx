@@ -63,7 +63,12 @@ function UserText({ message: { text, attachments = [] } }: { readonly message: M
         <ul class="attachments">
           {attachments.map(({ id, name, kind, content }) => (
             <li key={id}>
-              {kind === "image" ? <img src={content} alt={name} /> : <span class="tag">{visible(name)}</span>}
+              {/* One that came with an import must not be fetched from anywhere. */}
+              {kind === "image" && content.startsWith("data:image/") ? (
+                <img src={content} alt={name} />
+              ) : (
+                <span class="tag">{visible(name)}</span>
+              )}
             </li>
           ))}
         </ul>

@@ -3,6 +3,7 @@ import { Acceptance } from "./acceptance"
 import { allocate } from "./allocation"
 import { AnswerPool } from "./answer-pool"
 import { BatchCosts } from "./batch-costs"
+import type { DraftRoom } from "./draft-room"
 import { SharedTexts, TextLookup } from "./lookup"
 import type { ModelGuesser } from "./model-guesser"
 import { rangeOf } from "./settings"
@@ -12,18 +13,6 @@ import type { RunningRequest } from "../request"
 
 /** Steps without drafts after a batch with drafts had no room. */
 const PAUSE_STEPS = 32
-
-/** How much room a step has. */
-export interface DraftRoom {
-  readonly promptTokens: number
-  /** Rows of logits beyond those of sequences and prompts. */
-  readonly outputs: number
-  readonly isSplit: boolean
-  /** Are right guesses computed again after a wrong one? */
-  readonly recomputes: boolean
-  /** The cells that a sequence may have. */
-  readonly cells: number
-}
 
 /** A draft model. `share`: its size as a share of the model's. */
 export interface GuessingModel {

@@ -13,6 +13,9 @@ import { describePart, partRefused } from "../../attached-parts"
 import { MtmdProjector } from "./mtmd-projector"
 import type { Projector } from "./projector"
 
+/** Kinds whose pictures must begin at certain places in the prompt, which a layout by size alone does not know. */
+const UNSUPPORTED = new Set(["deepseek4v"])
+
 /** Of the free memory of a GPU, left for what is allocated later. */
 const SPARE_SHARE = 0.1
 
@@ -34,6 +37,8 @@ export interface ProjectorLoad {
 export interface LoadedProjector {
   readonly projector: Projector
   readonly info: LoadedProjectorInfo
+  /** Of its file. */
+  readonly weightBytes: number
   readonly hostBytes: number
   readonly deviceBytes: number
 }
@@ -57,11 +62,11 @@ export function loadProjector(load: ProjectorLoad): LoadedProjector | undefined 
   const reasons: string[] = []
   if (gpu !== undefined) {
     const onGpu = tryOn(load, part, files.mtmd, gpu)
-    if (typeof onGpu !== "string") return describe(onGpu, gpu.name, undefined)
+    if (typeof onGpu !== "string") return describe(onGpu, part, gpu.name, undefined)
     reasons.push(onGpu)
   }
   const onCpu = tryOn(load, part, files.mtmd, undefined)
-  if (typeof onCpu !== "string") return describe(onCpu, "CPU", reasons[0])
+  if (typeof onCpu !== "string") return describe(onCpu, part, "CPU", reasons[0])
   throw partRefused(name, part, onCpu)
 }
 
@@ -72,6 +77,8 @@ function refuseMisfit({ name, model }: ProjectorLoad, part: AttachedPart): void 
   const { embeddingLength } = model
   const misfit = projectorMisfit(facts, { architecture, embeddingLength }, `'${name}'`)
   if (misfit !== undefined) throw partRefused(name, part, misfit)
+  const kind = facts.families.find((family) => UNSUPPORTED.has(family))
+  if (kind !== undefined) throw partRefused(name, part, `is of the kind '${kind}', which is not supported`)
 }
 
 /** @returns why it cannot be used there, as what follows its name */
@@ -112,12 +119,14 @@ function faultOf(projector: MtmdProjector, isTried: boolean): string | undefined
 
 function describe(
   { mtmd, projector }: { readonly mtmd: Mtmd; readonly projector: MtmdProjector },
+  { sizeBytes }: AttachedPart,
   device: string,
   fallback: string | undefined,
 ): LoadedProjector {
   const { sees, hears, bytes, mostCells } = projector
   return {
     projector,
+    weightBytes: sizeBytes,
     ...mtmd.memory(),
     info: { sees, hears, device, bytes, mostCells, ...(fallback !== undefined && { gpuFallback: fallback }) },
   }

@@ -1,5 +1,6 @@
 import type { XllmError } from "../../../errors/base"
 import { asXllmError, InternalError } from "../../../errors/base"
+import type { MutableCounters } from "../output/step-outbox"
 import type { PlacedMedia } from "../prompt/cells"
 import type { RunningRequest } from "../request"
 import { EmbeddingsCache } from "./embeddings-cache"
@@ -17,11 +18,18 @@ export interface MediaEncodingsParts {
   readonly reader: Pick<MediaReader, "pixels" | "samples">
   /** Do sequences decode at present? The encoder leaves them a core then. */
   readonly isBusy: () => boolean
+  /** Is a CPU what the projector is computed on? */
+  readonly isOnCpu: boolean
+  readonly counters: MutableCounters
+  /** Milliseconds from an arbitrary start. */
+  readonly now: () => number
 }
 
 /** A picture or sound that is being read and encoded. */
 interface Job {
   readonly controller: AbortController
+  /** Whose file is read; those of the others have the same content. */
+  readonly owner: RunningRequest
   readonly waiting: Set<RunningRequest>
 }
 
@@ -36,8 +44,27 @@ export class MediaEncodings {
   readonly #failed = new Map<RunningRequest, XllmError>()
   readonly #sources = new WeakMap<RunningRequest, ReadonlyMap<string, MeasuredMedia>>()
 
+  /** Resolves when the one before is done: each may take hundreds of megabytes. */
+  #last: Promise<void> = Promise.resolve()
+  #settled = Promise.withResolvers<void>()
+
   constructor(parts: MediaEncodingsParts) {
     this.#parts = parts
+  }
+
+  /** Is something being encoded? */
+  get isBusy(): boolean {
+    return this.#jobs.size > 0
+  }
+
+  /** Does that take the CPU from steps? */
+  get usesCpu(): boolean {
+    return this.isBusy && this.#parts.isOnCpu
+  }
+
+  /** Resolves when the next one of them is done. */
+  get settled(): Promise<void> {
+    return this.#settled.promise
   }
 
   /** The embeddings of a unit of a request's prompt; undefined: they are not there yet, and are being computed now. */
@@ -69,10 +96,10 @@ export class MediaEncodings {
     const job = this.#jobs.get(key)
     if (job?.waiting.has(request) === true) return
     if (job !== undefined) return this.#join(job, request)
-    const begun: Job = { controller: new AbortController(), waiting: new Set() }
+    const begun: Job = { controller: new AbortController(), owner: request, waiting: new Set() }
     this.#jobs.set(key, begun)
     this.#join(begun, request)
-    void this.#encode(media, begun.controller.signal).then(
+    void this.#inTurn(media, begun.controller.signal).then(
       (units) => this.#encoded(key, begun, units),
       (error: unknown) => this.#lost(key, begun, asXllmError(error)),
     )
@@ -91,11 +118,28 @@ export class MediaEncodings {
     )
   }
 
+  async #inTurn(media: MeasuredMedia, signal: AbortSignal): Promise<readonly EncodedUnit[]> {
+    const before = this.#last
+    const { promise, resolve } = Promise.withResolvers<void>()
+    this.#last = promise
+    try {
+      await before
+      signal.throwIfAborted()
+      return await this.#encode(media, signal)
+    } finally {
+      resolve()
+    }
+  }
+
   async #encode(media: MeasuredMedia, signal: AbortSignal): Promise<readonly EncodedUnit[]> {
-    const { projector, reader, isBusy } = this.#parts
+    const { projector, reader, isBusy, counters, now } = this.#parts
     const content = media.part.type === "image" ? await reader.pixels(media) : await reader.samples(media)
     signal.throwIfAborted()
-    return await projector.encode(media, content, signal, isBusy())
+    const startedAt = now()
+    const units = await projector.encode(media, content, signal, isBusy())
+    counters.mediaEncoded++
+    counters.mediaEncodeMs += now() - startedAt
+    return units
   }
 
   #encoded(key: string, job: Job, units: readonly EncodedUnit[]): void {
@@ -106,12 +150,16 @@ export class MediaEncodings {
 
   #lost(key: string, job: Job, error: XllmError): void {
     this.#end(key, job)
+    // Its file may be gone with its request. The others begin again, each with a file of its own.
+    if (job.owner.signal.aborted) return
     for (const request of job.waiting) this.#failed.set(request, error)
   }
 
   /** A job that was given up may have been begun anew. */
   #end(key: string, job: Job): void {
     if (this.#jobs.get(key) === job) this.#jobs.delete(key)
+    this.#settled.resolve()
+    this.#settled = Promise.withResolvers()
   }
 
   #sourceOf(request: RunningRequest, digest: Uint8Array): MeasuredMedia | undefined {

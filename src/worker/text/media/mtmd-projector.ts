@@ -1,5 +1,5 @@
 import { InternalError } from "../../../errors/base"
-import { InvalidRequest } from "../../../errors/request"
+import { InvalidRequest, Unsupported } from "../../../errors/request"
 import type { LibraryFiles } from "../../../llama/library"
 import type { EncodedChunk, MediaChunk, MediaContent, Mtmd } from "../../../llama/mtmd"
 import type { MediaUnit, PromptUnit } from "../prompt/cells"
@@ -100,6 +100,12 @@ export class MtmdProjector implements Projector {
   plan(media: MeasuredMedia): readonly PromptUnit[] {
     const chunks = this.#layOut(sizeOf(media))
     if (chunks === undefined) throw refusal(media)
+    // The library does not mind; a batch with such a token fails.
+    if (chunks.some((chunk) => chunk instanceof Int32Array && chunk.some((token) => token < 0)))
+      throw new Unsupported(
+        `${described(media)} cannot be shown to the model: its projector puts tokens around it that the model does not have`,
+        "messages",
+      )
     return unitsOf(chunks, media, this.#parts.mostTokens)
   }
 

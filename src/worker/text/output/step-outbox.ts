@@ -18,6 +18,8 @@ export function noCounters(): MutableCounters {
     draftTokensAccepted: 0,
     adapterSwitches: 0,
     adapterLoads: 0,
+    mediaEncoded: 0,
+    mediaEncodeMs: 0,
   }
 }
 

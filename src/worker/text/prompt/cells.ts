@@ -69,12 +69,18 @@ export function positionOf(media: readonly PlacedMedia[], cell: number): number 
     if (start >= cell) break
     position -= cells - positions
   }
-  return position
+  // It goes to C, which gets 0 for an integer that is kept as a float.
+  return position | 0
 }
 
 /** The media unit that a cell belongs to. */
 export function mediaAt(media: readonly PlacedMedia[], cell: number): PlacedMedia | undefined {
   return media.find(({ start, cells }) => start <= cell && cell < start + cells)
+}
+
+/** Does a prompt that ends before that cell end within a media unit? */
+export function cutsMedia(media: readonly PlacedMedia[], cell: number): boolean {
+  return media.some(({ start, cells }) => start < cell && cell < start + cells)
 }
 
 /** The first media unit that begins after a cell. */

@@ -11,7 +11,7 @@ import {
   type RenderedChat,
 } from "../../../prompt/template"
 import { refuseHopelessText, refuseLongText } from "../../../protocol/least-tokens"
-import { layOutCells, type PromptCells, type PromptUnit } from "./cells"
+import { cutsMedia, layOutCells, type PromptCells, type PromptUnit } from "./cells"
 import { gapTokens } from "./gap"
 import { GivenTemplates } from "./given-templates"
 import { lastMessageCells } from "./last-message"
@@ -66,12 +66,12 @@ export class PromptBuilder {
    * Where a later prompt may part from this one, in cells, ascending: around the last message, which may be edited, or
    * after which the template may drop earlier thinking, and at the last token, whose logits the same prompt needs.
    */
-  checkpoints(request: GenerationRequest, { text, tokens }: Prompt): readonly number[] {
+  checkpoints(request: GenerationRequest, { text, tokens, media }: Prompt): readonly number[] {
     // Media are no part of the text.
     const bytesOf = (token: number): number => (token < 0 ? 0 : this.#vocabulary.bytes(token).length)
     const around =
       request.kind === "chat" ? lastMessageCells(request.messages, { text, tokens, bytesOf }) : []
-    return [...around, tokens.length - 1].filter((cells) => cells > 0)
+    return [...around, tokens.length - 1].filter((cells) => cells > 0 && !cutsMedia(media, cells))
   }
 
   /**

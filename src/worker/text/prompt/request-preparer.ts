@@ -1,6 +1,6 @@
 import type { GenerationRequest, RenderedPrompt, SamplingParameters } from "../../../domain/chat"
 import type { ModelDefaults } from "../../../domain/model"
-import { ContextLengthExceeded, InvalidRequest } from "../../../errors/request"
+import { ContextLengthExceeded, InvalidRequest, Unsupported } from "../../../errors/request"
 import { PREDICTION, PRODUCTS } from "../../../limits"
 import type { Vocabulary } from "../../../llama/vocabulary"
 import { decodeRequest, encodeRendered, type WireRendered, type WireRequest } from "../../../protocol/wire"
@@ -75,6 +75,8 @@ export class RequestPreparer {
     const isCompletion = request.kind === "completion"
     const fallback = this.#fallbackOf(request)
     const scoresPrompt = isCompletion && request.echo && request.topLogprobs !== undefined
+    if (scoresPrompt && media.length > 0)
+      throw new Unsupported("a prompt with images or sounds has no log probabilities: leave out echo", "echo")
     return {
       tokens,
       media,

@@ -1,4 +1,4 @@
-import { afterAll, describe, expect, test } from "bun:test"
+import { afterAll, describe, expect, setDefaultTimeout, test } from "bun:test"
 import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import type { MediaPart } from "../../../../src/domain/chat"
@@ -9,6 +9,9 @@ import { encodeWav } from "../../../support/files/recordings"
 import { tempFolder } from "../../../support/temp-folder"
 import { pictureFiles } from "../../../support/vision/picture-files"
 import { plainPicture, tiledPicture } from "../../../support/vision/pictures"
+
+// Nothing here waits for a clock; this is for machines on which everything takes its time.
+setDefaultTimeout(60_000)
 
 const files = await pictureFiles()
 const folder = tempFolder()

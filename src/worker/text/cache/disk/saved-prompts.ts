@@ -204,9 +204,8 @@ export class SavedPrompts {
   /** How many of the prompt's tokens can be taken from a state. */
   #usable(prompt: WantedPrompt, { tokens, realm }: WantedPrompt): number {
     if (realm !== prompt.realm) return 0
-    const common = commonPrefix(tokens, tokens.length, prompt.tokens, prompt.tokens.length)
     // The last token is evaluated, because its logits are needed.
-    const keep = Math.min(common, prompt.tokens.length - 1)
+    const keep = commonPrefix(tokens, tokens.length, prompt.tokens, prompt.tokens.length - 1)
     if (!this.#parts.cutsBack && keep < tokens.length) return 0
     return keep * MOST_READ_RATIO < tokens.length ? 0 : keep
   }
