@@ -126,6 +126,17 @@ const TABLE: readonly (readonly [error: XllmError, status: number, seen?: Seen])
   [new errors.NotFound("GET", "/x"), 404, { code: "not_found" }],
   [new errors.MethodNotAllowed("GET", "/x", ["POST", "PUT"]), 405, { headers: { allow: "POST, PUT" } }],
   [
+    new errors.ContextLengthExceeded(900, 512, "messages", false, undefined, 700),
+    400,
+    {
+      n_media_tokens: 700,
+      ...{ code: "context_length_exceeded", param: "messages", n_prompt_tokens: 900, n_ctx: 512 },
+      message: expect.stringContaining(
+        ": the prompt has 900, of which its images and sounds take 700; shorten it",
+      ),
+    },
+  ],
+  [
     new errors.NotPerceived("tiny", "image"),
     400,
     {

@@ -150,7 +150,7 @@ export class InvalidApiKey extends XllmError {
 export class ContextLengthExceeded extends XllmError {
   /**
    * `field`: the request's field with the text. A lower bound: the text was refused by its length alone.
-   * `advice`: what to do instead.
+   * `advice`: what to do instead. `mediaTokens`: those of the prompt that show images and sounds.
    */
   constructor(
     promptTokens: number,
@@ -158,18 +158,21 @@ export class ContextLengthExceeded extends XllmError {
     field: "messages" | "prompt",
     isLowerBound = false,
     advice = "shorten it, or load the model with a larger context (--ctx)",
+    mediaTokens = 0,
   ) {
     super(
       "context_length_exceeded",
       400,
       `Input tokens exceed the configured limit of ${contextLength} tokens: ` +
-        `the prompt has ${isLowerBound ? "at least " : ""}${promptTokens}; ${advice}`,
+        `the prompt has ${isLowerBound ? "at least " : ""}${promptTokens}` +
+        `${mediaTokens > 0 ? `, of which its images and sounds take ${mediaTokens}` : ""}; ${advice}`,
       {
         param: field,
         details: {
           n_prompt_tokens: promptTokens,
           n_ctx: contextLength,
           ...(isLowerBound && { is_lower_bound: true }),
+          ...(mediaTokens > 0 && { n_media_tokens: mediaTokens }),
         },
       },
     )

@@ -16,11 +16,23 @@ type ContextFacts = Pick<
  */
 export function withContextAdvice(error: XllmError, info: ContextFacts, settings: CacheSettings): XllmError {
   const { code, details = {}, param } = error
-  const { n_prompt_tokens: tokens, n_ctx: limit, is_lower_bound: isLowerBound } = details
+  const {
+    n_prompt_tokens: tokens,
+    n_ctx: limit,
+    is_lower_bound: isLowerBound,
+    n_media_tokens: mediaTokens,
+  } = details
   if (code !== "context_length_exceeded" || typeof tokens !== "number" || typeof limit !== "number")
     return error
   if (param !== "messages" && param !== "prompt") return error
-  return new ContextLengthExceeded(tokens, limit, param, isLowerBound === true, adviceFor(info, settings))
+  return new ContextLengthExceeded(
+    tokens,
+    limit,
+    param,
+    isLowerBound === true,
+    adviceFor(info, settings),
+    typeof mediaTokens === "number" ? mediaTokens : 0,
+  )
 }
 
 function adviceFor(info: ContextFacts, settings: CacheSettings): string {

@@ -197,8 +197,7 @@ export class RequestPreparer {
   #refuseOverlong(length: number, field: PreparedRequest["field"], shown = 0): void {
     const { contextLength } = this.#parts
     if (length <= contextLength) return
-    const advice = shown > 0 ? adviceOnMedia(shown) : undefined
-    throw new ContextLengthExceeded(length, contextLength, field, false, advice)
+    throw new ContextLengthExceeded(length, contextLength, field, false, undefined, shown)
   }
 
   /** The request's token limit, or the rest of the context. */
@@ -288,13 +287,6 @@ const MEDIA_TOKEN = -1
 
 function mediaCells({ media }: Prompt): number {
   return media.reduce((sum, { cells }) => sum + cells, 0)
-}
-
-function adviceOnMedia(tokens: number): string {
-  return (
-    `its images and sounds take ${tokens} of them: send fewer or smaller ones, or images with detail low, ` +
-    "or load the model with a larger context (--ctx)"
-  )
 }
 
 /** Not where only an effort is given: many clients send that to every model. */
