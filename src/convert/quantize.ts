@@ -19,6 +19,8 @@ export interface QuantizeProgress {
 export interface QuantizeRequest {
   /** The first file of a GGUF. */
   readonly source: string
+  /** What messages call it; absent: its path. */
+  readonly shownAs?: string
   readonly out: string
   readonly type: QuantizeType
   readonly options: Omit<QuantizeOptions, "fileType">
@@ -122,7 +124,7 @@ async function run(
 }
 
 /** @throws CannotConvert for a model that is quantized already, or a type that needs an importance matrix */
-function refuseSource({ source, type, options }: QuantizeRequest): void {
+function refuseSource({ source, shownAs = source, type, options }: QuantizeRequest): void {
   const isImportant = options.importance !== undefined
   if (type.needsImportance === true && !isImportant)
     throw new CannotConvert(
@@ -135,7 +137,7 @@ function refuseSource({ source, type, options }: QuantizeRequest): void {
     .find(({ type: { name } }) => !PLAIN_TYPES.has(name))
   if (found === undefined) return
   throw new CannotConvert(
-    source,
+    shownAs,
     `it is quantized already (${found.type.name}), and loses more each time; use the original, or --allow-requantize`,
   )
 }

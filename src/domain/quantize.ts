@@ -13,6 +13,16 @@ export interface Importance {
   readonly chunks?: number
 }
 
+/** A value of the metadata that the result gets. */
+export interface MetadataOverride {
+  readonly key: string
+  readonly value:
+    | { readonly type: "int"; readonly value: bigint }
+    | { readonly type: "float"; readonly value: number }
+    | { readonly type: "bool"; readonly value: boolean }
+    | { readonly type: "str"; readonly value: string }
+}
+
 /** How llama.cpp quantizes; what is absent keeps its default. Types are numbers of its enumerations. */
 export interface QuantizeOptions {
   readonly fileType: number
@@ -26,6 +36,9 @@ export interface QuantizeOptions {
   readonly leaveOutput?: boolean
   readonly keepSplit?: boolean
   readonly importance?: Importance
+  readonly overrides?: readonly MetadataOverride[]
+  /** Layers that are left out. */
+  readonly pruneLayers?: readonly number[]
   /** Says what it would do, and writes nothing. */
   readonly dryRun?: boolean
   /** The rows of a tensor that are in memory at once. */

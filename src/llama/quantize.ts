@@ -1,5 +1,5 @@
 import { ptr } from "bun:ffi"
-import type { Importance, QuantizeOptions } from "../domain/quantize"
+import type { Importance, MetadataOverride, QuantizeOptions } from "../domain/quantize"
 import { cString, type Library } from "./library"
 import { Model } from "./model"
 
@@ -20,8 +20,11 @@ const OFFSET = {
   importance: 24,
   overrides: 32,
   tensorTypes: 40,
+  pruneLayers: 48,
   maxBuffer: 56,
 }
+/** Ends a list of layers. */
+const LAST_LAYER = -1
 
 /**
  * Quantizes a model's file with llama.cpp, blocking; progress and faults are in its log. It ends the process on some
@@ -52,9 +55,14 @@ export function quantizeModel(
   flag(OFFSET.isPure, options.isPure === true)
   flag(OFFSET.keepSplit, options.keepSplit === true)
   flag(OFFSET.dryRun, options.dryRun === true)
-  if (options.importance !== undefined) {
+  if (options.importance !== undefined)
     view.setBigUint64(OFFSET.importance, pointer(importanceTable(options.importance, pointer)), true)
-    view.setBigUint64(OFFSET.overrides, pointer(noteTable(options.importance)), true)
+  const overrides = [...(options.overrides ?? []), ...notesOf(options.importance)]
+  if (overrides.length > 0) view.setBigUint64(OFFSET.overrides, pointer(overrideTable(overrides)), true)
+  if (options.pruneLayers !== undefined && options.pruneLayers.length > 0) {
+    const layers = Int32Array.from([...new Set(options.pruneLayers)].sort((a, b) => a - b))
+    const table = Int32Array.from([...layers, LAST_LAYER])
+    view.setBigUint64(OFFSET.pruneLayers, pointer(new Uint8Array(table.buffer)), true)
   }
   if (options.tensorTypes !== undefined && options.tensorTypes.length > 0)
     view.setBigUint64(OFFSET.tensorTypes, pointer(typeTable(options.tensorTypes, pointer)), true)
@@ -75,24 +83,40 @@ function importanceTable({ tensors }: Importance, pointer: (bytes: Uint8Array) =
   return new Uint8Array(table.buffer)
 }
 
-/** `struct llama_model_kv_override`, and the offsets of its fields. */
-const NOTE = { bytes: 264, key: 4, value: 136, textBytes: 127, whole: 0, text: 3 }
+/** What the result says about its importance matrix: keys of llama-quantize. */
+function notesOf(importance: Importance | undefined): readonly MetadataOverride[] {
+  if (importance === undefined) return []
+  const { file, dataset, tensors, chunks } = importance
+  const text = (key: string, value: string | undefined) =>
+    value === undefined ? [] : [{ key: `quantize.imatrix.${key}`, value: { type: "str", value } as const }]
+  const whole = (key: string, value: number | undefined) =>
+    value === undefined
+      ? []
+      : [{ key: `quantize.imatrix.${key}`, value: { type: "int", value: BigInt(value) } as const }]
+  return [
+    ...text("file", file),
+    ...text("dataset", dataset),
+    ...whole("entries_count", tensors.length),
+    ...whole("chunks_count", chunks),
+  ]
+}
 
-/** What the result says about its importance matrix: keys of llama-quantize; the last entry has none. */
-function noteTable({ tensors, file, dataset, chunks }: Importance): Uint8Array {
-  const notes = [
-    ["file", file],
-    ["dataset", dataset],
-    ["entries_count", tensors.length],
-    ["chunks_count", chunks],
-  ].filter((note): note is [string, string | number] => note[1] !== undefined)
-  const bytes = Buffer.alloc((notes.length + 1) * NOTE.bytes)
-  for (const [index, [key, value]] of notes.entries()) {
-    const at = index * NOTE.bytes
-    bytes.write(`quantize.imatrix.${key}`, at + NOTE.key)
-    bytes.writeInt32LE(typeof value === "string" ? NOTE.text : NOTE.whole, at)
-    if (typeof value === "string") bytes.write(value, at + NOTE.value, NOTE.textBytes)
-    else bytes.writeBigInt64LE(BigInt(value), at + NOTE.value)
+/** `struct llama_model_kv_override`, and the offsets of its fields. */
+const OVERRIDE = { bytes: 264, key: 4, value: 136, textBytes: 127 }
+const OVERRIDE_TYPES = { int: 0, float: 1, bool: 2, str: 3 }
+
+/** Entries of a key and a value; the last one has no key. */
+function overrideTable(overrides: readonly MetadataOverride[]): Uint8Array {
+  const bytes = Buffer.alloc((overrides.length + 1) * OVERRIDE.bytes)
+  for (const [index, { key, value }] of overrides.entries()) {
+    const start = index * OVERRIDE.bytes
+    const at = start + OVERRIDE.value
+    bytes.writeInt32LE(OVERRIDE_TYPES[value.type], start)
+    bytes.write(key, start + OVERRIDE.key, OVERRIDE.textBytes)
+    if (value.type === "str") bytes.write(value.value, at, OVERRIDE.textBytes)
+    else if (value.type === "int") bytes.writeBigInt64LE(value.value, at)
+    else if (value.type === "float") bytes.writeDoubleLE(value.value, at)
+    else bytes.writeUInt8(Number(value.value), at)
   }
   return bytes
 }

@@ -80,6 +80,15 @@ export class HfFolder {
     return real
   }
 
+  /** Names of the entries of a folder in it, sorted; none where there is no such folder. */
+  async namesIn(name: string): Promise<readonly string[]> {
+    if (!this.has(name)) return []
+    const names = await readdir(join(this.#root, name)).catch((): string[] => [])
+    if (names.length > CONVERT.folderFiles)
+      throw new InvalidModelFile(join(this.path, name), `the folder has ${names.length} files`)
+    return names.sort()
+  }
+
   /** The content of a file; `undefined` if there is none. @throws InvalidModelFile if it is too large */
   async bytes(name: string, maxBytes: number): Promise<Uint8Array | undefined> {
     if (!this.has(name) && !name.includes("/")) return undefined

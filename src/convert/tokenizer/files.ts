@@ -3,6 +3,7 @@ import { InvalidModelFile } from "../../errors/model"
 import { type JsonRecord, numberAt, recordAt, recordsAt, textAt, toRecord } from "../../lib/json"
 import { CONVERT, TOKENIZER_JSON_SHAPE } from "../../limits"
 import type { HfFolder } from "../source/folder"
+import { readPairFiles } from "./pair-files"
 
 /** A token beside the vocabulary of the model. */
 export interface AddedToken {
@@ -14,7 +15,7 @@ export interface AddedToken {
 /** What a folder says about its tokenizer. */
 export interface TokenizerFiles {
   readonly folder: HfFolder
-  /** tokenizer.json */
+  /** tokenizer.json, or what the older files of byte pairs say. */
   readonly json: JsonRecord | undefined
   /** tokenizer_config.json */
   readonly config: JsonRecord | undefined
@@ -29,12 +30,13 @@ export interface TokenizerFiles {
 }
 
 export async function readTokenizerFiles(folder: HfFolder): Promise<TokenizerFiles> {
-  const json = await folder.json("tokenizer.json", CONVERT.tokenizerBytes, TOKENIZER_JSON_SHAPE)
+  const own = await folder.json("tokenizer.json", CONVERT.tokenizerBytes, TOKENIZER_JSON_SHAPE)
   const config = await folder.json("tokenizer_config.json", CONVERT.indexBytes, TOKENIZER_JSON_SHAPE)
   const listed = await folder.json("added_tokens.json", CONVERT.textBytes, TOKENIZER_JSON_SHAPE)
   const pieces =
     (await folder.bytes("tokenizer.model", CONVERT.tokenizerBytes)) ??
     (await folder.bytes("sentencepiece.bpe.model", CONVERT.tokenizerBytes))
+  const json = own ?? (pieces === undefined ? await readPairFiles(folder, config) : undefined)
   return {
     folder,
     json,

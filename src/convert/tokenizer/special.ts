@@ -163,9 +163,20 @@ function setNamed(fields: MetadataFields, name: string, text: string): void {
   fields.text(name === "default" ? "tokenizer.chat_template" : `tokenizer.chat_template.${key}`, text)
 }
 
+/** The folder of further templates. */
+const MORE_TEMPLATES = "additional_chat_templates"
+
 async function templateFile(folder: TokenizerFiles["folder"]): Promise<unknown> {
   const jinja = await folder.text("chat_template.jinja", CONVERT.textBytes)
-  if (jinja !== undefined) return jinja
+  if (jinja !== undefined) {
+    const others = (await folder.namesIn(MORE_TEMPLATES)).filter((name) => name.endsWith(".jinja"))
+    if (others.length === 0) return jinja
+    const named = others.map(async (name) => ({
+      name: name.slice(0, -".jinja".length),
+      template: await folder.text(`${MORE_TEMPLATES}/${name}`, CONVERT.textBytes),
+    }))
+    return [{ name: "default", template: jinja }, ...(await Promise.all(named))]
+  }
   return (await folder.json("chat_template.json"))?.["chat_template"]
 }
 

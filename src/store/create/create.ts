@@ -146,11 +146,9 @@ async function quantized(
   maker: WeightMaker,
 ): Promise<Parts> {
   if (quantize === undefined) return parts
-  const [weights, ...others] = weightsOf(parts, store)
-  if (weights === undefined || (parts.kind !== "text" && parts.kind !== "embedding"))
+  const weights = weightsOf(parts, store)
+  if (weights.length === 0 || (parts.kind !== "text" && parts.kind !== "embedding"))
     throw new Unsupported("only models of texts can be quantized", "quantize")
-  if (others.length > 0)
-    throw new Unsupported("models of several files cannot be quantized yet; join them before", "quantize")
   const file = { name: "model.gguf", role: "model", path: await maker.quantize(weights, quantize) } as const
   return { ...parts, files: [...parts.files.filter(({ role }) => role !== "model"), file] }
 }

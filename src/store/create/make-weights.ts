@@ -1,6 +1,8 @@
-import { join } from "node:path"
+import { symlink } from "node:fs/promises"
+import { join, resolve } from "node:path"
 import type { JobRunner } from "../../convert/output"
 import { Unsupported } from "../../errors/request"
+import { splitFileName } from "../../formats/gguf/split"
 import type { Store } from "../contract"
 import type { CreateEvent } from "./create"
 
@@ -61,8 +63,8 @@ export class WeightMaker implements AsyncDisposable {
     return made
   }
 
-  /** A GGUF with smaller weights. @throws CannotConvert, Unsupported, DiskFull, the signal's reason */
-  async quantize(source: string, typeName: string): Promise<string> {
+  /** A GGUF with smaller weights, of all files of a model. @throws CannotConvert, Unsupported, DiskFull, the signal's reason */
+  async quantize(files: readonly string[], typeName: string): Promise<string> {
     const { runJob, signal, report } = this.#options
     if (runJob === undefined) throw new Unsupported("quantizing is not possible here", "quantize")
     const [{ quantizeGguf }, { findQuantizeType }] = await Promise.all([
@@ -72,7 +74,8 @@ export class WeightMaker implements AsyncDisposable {
     const type = findQuantizeType(typeName)
     report({ type: "status", status: `quantizing model to ${type.name}` })
     const { paths, fallbacks, tensors } = await quantizeGguf({
-      source,
+      source: await this.#named(files),
+      shownAs: "the model",
       out: await this.#place(`${type.name}.gguf`),
       type,
       options: {},
@@ -91,6 +94,16 @@ export class WeightMaker implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#workspace?.[Symbol.asyncDispose]()
+  }
+
+  /** The first file of a model. Blobs of one in several files get names by which llama.cpp finds them. */
+  async #named(files: readonly string[]): Promise<string> {
+    const [first = ""] = files
+    if (files.length < 2) return first
+    const names = files.map((_, index) => splitFileName({ stem: "source", parts: files.length }, index + 1))
+    for (const [index, file] of files.entries())
+      await symlink(resolve(file), await this.#place(names[index] ?? ""))
+    return await this.#place(names[0] ?? "")
   }
 
   async #place(name: string): Promise<string> {

@@ -1,6 +1,9 @@
 import { afterAll, describe, expect, test } from "bun:test"
-import { existsSync, readdirSync, symlinkSync, writeFileSync } from "node:fs"
+import { existsSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
+import { planGguf } from "../../../src/convert/plan"
+import { HfFolder } from "../../../src/convert/source/folder"
+import { writeGgufModel } from "../../../src/formats/gguf/write"
 import { parseModelfile } from "../../../src/formats/modelfile/parse"
 import { readGgufHeader } from "../../../src/formats/gguf/read"
 import { createModel } from "../../../src/store/create/create"
@@ -57,6 +60,20 @@ describe("a model made from", () => {
     const manifest = await models.store.manifest("smaller")
     expect(manifest?.system).toBe("Be brief.")
     expect(manifest?.files.map(({ role }) => role)).toEqual(["model"])
+  })
+
+  test("a model of several files with --quantize becomes one", async () => {
+    if (make === undefined) throw new Error("no folder")
+    const folder = join(place, "../split")
+    mkdirSync(folder)
+    await using plan = await planGguf(await HfFolder.open(source), { outType: "f32" })
+    const shardBytes = Math.ceil(plan.bytes / 3)
+    const paths = await writeGgufModel(join(folder, "m.gguf"), plan.fields, plan.tensors, { shardBytes })
+    expect(paths.length).toBeGreaterThan(2)
+    await create("split", `FROM ./split`)
+    const { path } = await create("joined", "FROM split", "q8_0")
+    expect(readGgufHeader(path).tensors.length).toBe(plan.tensors.length)
+    expect(leftovers()).toEqual([])
   })
 
   test("a folder with a link that leads out of it is refused", async () => {

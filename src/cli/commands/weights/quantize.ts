@@ -1,7 +1,8 @@
 import { basename, dirname, join, resolve } from "node:path"
 import { readSettings } from "../../../config/resolve"
 import { storeSettings } from "../../../config/sections/pull"
-import { bytes, integer, text, type Value } from "../../../config/values"
+import { bytes, integer, text } from "../../../config/values"
+import type { MetadataOverride } from "../../../domain/quantize"
 import type { QuantizeRequest, QuantizeResult } from "../../../convert/quantize"
 import type { QuantizeType } from "../../../convert/quantize-types"
 import { UsageError } from "../../../errors/cli"
@@ -9,6 +10,7 @@ import { parseSplitName } from "../../../formats/gguf/split"
 import { defineCommand } from "../../args/command"
 import { configFlag, grouped, switchFlag } from "../../args/flags"
 import { isPath } from "../../args/model-path"
+import { layerList, metadataOverride, readTypeRules, typeRule, type TypeRules } from "../../args/weight-flags"
 import { jobRunner } from "../../jobs/run-job"
 import { openStore } from "../../models/open-store"
 import { formatBytes, printable, table, toJson } from "../../terminal/output"
@@ -16,29 +18,6 @@ import { exitCodeOf, watchSignals } from "../../terminal/signals"
 import { startSpinner } from "../../terminal/spinner"
 
 const MAX_THREADS = 1024
-
-type TypeRules = readonly (readonly [pattern: string, type: string])[]
-
-/** `pattern=type` */
-const tensorType: Value<TypeRules> = {
-  ...text("PATTERN=TYPE"),
-  parse(given, origin) {
-    const [, pattern, type] = /^(.+)=([^=]+)$/.exec(given) ?? []
-    if (pattern === undefined || type === undefined)
-      throw new UsageError(`${origin} must be a pattern and a type, such as attn_q=q8_0, got '${given}'`)
-    if (!isRegularExpression(pattern))
-      throw new UsageError(`${origin}: '${pattern}' is not a regular expression`)
-    return [[pattern, type]]
-  },
-}
-
-function isRegularExpression(pattern: string): boolean {
-  try {
-    return new RegExp(pattern) instanceof RegExp
-  } catch {
-    return false
-  }
-}
 
 export const command = defineCommand({
   name: "quantize",
@@ -67,9 +46,13 @@ A tensor whose number of columns does not fit a type gets the next larger one. '
     },
     imatrix: { value: text("FILE"), description: "importance matrix, a GGUF" },
     tensorType: {
-      value: tensorType,
+      value: typeRule,
       description: "type of the tensors whose names match, such as attn_q=q8_0; may be repeated",
       combine: (earlier: TypeRules, later: TypeRules): TypeRules => [...earlier, ...later],
+    },
+    tensorTypeFile: {
+      value: text("FILE"),
+      description: "the same from a file, separated by spaces or lines",
     },
     outputTensorType: { value: text("TYPE"), description: "type of the output tensor" },
     tokenEmbeddingType: { value: text("TYPE"), description: "type of the embeddings" },
@@ -77,6 +60,15 @@ A tensor whose number of columns does not fit a type gets the next larger one. '
     pure: switchFlag("one type for all tensors"),
     allowRequantize: switchFlag("quantize tensors again that are quantized already"),
     keepSplit: switchFlag("write as many files as the model has"),
+    pruneLayers: { value: layerList, description: "leave out these layers, such as 20,21" },
+    overrideKv: {
+      value: metadataOverride,
+      description: "set a key of the result, such as general.name=str:mine; may be repeated",
+      combine: (earlier: readonly MetadataOverride[], later: readonly MetadataOverride[]) => [
+        ...earlier,
+        ...later,
+      ],
+    },
     threads: {
       value: integer("COUNT", 1, MAX_THREADS),
       description: "threads (default: all cores)",
@@ -99,17 +91,23 @@ A tensor whose number of columns does not fit a type gets the next larger one. '
     const source = isPath(model) ? resolve(model) : (await (await openStore(settings)).resolve(model)).path
     const { readImportance } = await import("../../../convert/importance")
     const importance = flags.imatrix === undefined ? undefined : readImportance(flags.imatrix)
+    const rules = [
+      ...(flags.tensorType ?? []),
+      ...(flags.tensorTypeFile === undefined ? [] : await readTypeRules(flags.tensorTypeFile)),
+    ]
     const typeOf = (text: string | undefined) => (text === undefined ? undefined : tensorTypeNumber(text))
     const [outputType, embeddingType] = [typeOf(flags.outputTensorType), typeOf(flags.tokenEmbeddingType)]
     const options: QuantizeRequest["options"] = {
       ...(importance !== undefined && { importance }),
       ...(outputType !== undefined && { outputType }),
       ...(embeddingType !== undefined && { embeddingType }),
-      ...(flags.tensorType !== undefined && {
-        tensorTypes: flags.tensorType.map(([pattern, type]) => [pattern, tensorTypeNumber(type)] as const),
+      ...(rules.length > 0 && {
+        tensorTypes: rules.map(([pattern, type]) => [pattern, tensorTypeNumber(type)] as const),
       }),
       ...(flags.threads !== undefined && { threads: flags.threads }),
       ...(flags.maxBufferSize !== undefined && { maxBufferBytes: flags.maxBufferSize }),
+      ...(flags.pruneLayers !== undefined && { pruneLayers: flags.pruneLayers }),
+      ...(flags.overrideKv !== undefined && { overrides: flags.overrideKv }),
       isPure: flags.pure === true,
       mayRequantize: flags.allowRequantize === true,
       leaveOutput: flags.leaveOutputTensor === true,
@@ -124,6 +122,7 @@ A tensor whose number of columns does not fit a type gets the next larger one. '
         const startedAt = performance.now()
         const result = await quantizeGguf({
           source,
+          shownAs: model,
           out: flags.out === undefined ? defaultOut(source, model, type) : resolve(flags.out),
           type,
           options,
