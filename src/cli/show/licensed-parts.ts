@@ -186,11 +186,36 @@ export const LICENSED_PARTS: readonly LicensedPart[] = [
     packages: ["codec-parser"],
   },
   {
+    name: "Preact and signals, of the web page",
+    license: "MIT",
+    source: github("preactjs/preact"),
+    contains: [
+      { name: "temml", license: "MIT" },
+      { name: "idb", license: "ISC" },
+      { name: "remend", license: "Apache-2.0" },
+      { name: "highlight.js", license: "BSD-3-Clause" },
+    ],
+    packages: ["preact", "@preact/signals", "@preact/signals-core", "temml", "idb", "remend", "highlight.js"],
+  },
+  {
+    name: "markdown-it and what it needs, of the web page",
+    license: "MIT",
+    source: github("markdown-it/markdown-it"),
+    contains: [
+      { name: "linkify-it, mdurl, punycode.js, uc.micro", license: "MIT" },
+      { name: "entities", license: "BSD-2-Clause" },
+    ],
+    packages: ["markdown-it", "linkify-it", "mdurl", "punycode.js", "uc.micro", "entities"],
+  },
+  {
     name: "Elysia and what it needs",
     license: "MIT",
     source: github("elysiajs/elysia"),
     contains: [
-      { name: "@elysiajs/cors, cookie, exact-mirror, fast-decode-uri-component, memoirist", license: "MIT" },
+      {
+        name: "@elysiajs/cors, @elysiajs/static, cookie, exact-mirror, fast-decode-uri-component, memoirist",
+        license: "MIT",
+      },
       { name: "file-type, strtok3, token-types, @tokenizer/inflate, @tokenizer/token", license: "MIT" },
       { name: "@borewit/text-codec, uint8array-extras, debug, ms", license: "MIT" },
       { name: "ieee754", license: "BSD-3-Clause" },
@@ -198,6 +223,7 @@ export const LICENSED_PARTS: readonly LicensedPart[] = [
     packages: [
       "elysia",
       "@elysiajs/cors",
+      "@elysiajs/static",
       "cookie",
       "exact-mirror",
       "fast-decode-uri-component",

@@ -40,6 +40,18 @@ describe("the table of licences", () => {
     expect(wanted.filter((name) => !named.has(name))).toEqual([])
   })
 
+  test("forgets nothing that the web page is bundled from", async () => {
+    const sources = new Bun.Glob("src/web/**/*.{ts,tsx}").scan(join(import.meta.dir, "../../.."))
+    const imported = new Set<string>()
+    for await (const path of sources) {
+      const text = await Bun.file(join(import.meta.dir, "../../..", path)).text()
+      for (const [, name = ""] of text.matchAll(/(?:from |import\()"((?:@[\w-]+\/)?[\w-][\w.-]*)/g))
+        imported.add(name)
+    }
+    expect(imported.size).toBeGreaterThan(5)
+    expect([...imported].filter((name) => !named.has(name))).toEqual([])
+  })
+
   test("forgets nothing that dependencies bring along", async () => {
     const lock = (await Bun.file(join(import.meta.dir, "../../../package-lock.json")).json()) as {
       packages: Record<string, { dev?: boolean }>
