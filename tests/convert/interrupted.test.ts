@@ -16,7 +16,7 @@ setDefaultTimeout(120_000)
 
 const MIB = 1024 ** 2
 /** Of the weights: three matrices of 64 columns in each of two layers, two bytes each. */
-const INNER = 512 * 1024
+const INNER = 1536 * 1024
 const MODEL_BYTES = 6 * 64 * 2 * INNER
 
 describe("a conversion", () => {
@@ -38,8 +38,8 @@ describe("a conversion", () => {
     const next = spawnXllm(argv, { environment })
     expect([await next.stderr.text(), await next.exited]).toEqual(["", 0])
     expect(statSync(path).size).toBeGreaterThan(MODEL_BYTES)
-    // What the program itself takes is about 200 MiB.
-    expect((next.resourceUsage()?.maxRSS ?? Number.NaN) / MIB).toBeLessThan(350)
+    // It takes about 200 MiB, and more where garbage is collected late: less than the model in any case.
+    expect(next.resourceUsage()?.maxRSS).toBeLessThan((2 / 3) * MODEL_BYTES)
   })
 
   test.if(canMount)("for which the disk becomes too small keeps what was there", async () => {

@@ -61,7 +61,7 @@ const REPLIES: readonly (readonly [kind: string, status: number, code: string | 
   ["a path for a model", 404, "model_not_found", chat({ model: "../models/tiny" })],
   ["an unknown route", 404, "not_found", get("/v1/nothing")],
   ["a wrong method", 405, "method_not_allowed", get(CHAT)],
-  ["a body of 51 MB", 413, "payload_too_large", send(new Uint8Array(51 * 1024 ** 2))],
+  ["a body of 65 MB", 413, "payload_too_large", send(new Uint8Array(65 * 1024 ** 2))],
 ]
 
 describe.each(REPLIES)("the executable's reply: %s", (_kind, status, code, ask) => {
@@ -175,7 +175,7 @@ describe("the executable", () => {
         ),
       })
     expect((await ask(1)).status).toBe(200)
-    expect(await errorOf(ask(51))).toMatchObject({ status: 413, code: "payload_too_large" })
+    expect(await errorOf(ask(65))).toMatchObject({ status: 413, code: "payload_too_large" })
   })
 
   test("tells the routes that it has, the machine, and what a request would become", async () => {

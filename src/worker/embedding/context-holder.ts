@@ -20,6 +20,9 @@ export const MOST_TEXTS = 64
  */
 export const SHORT_TOKENS = 63
 
+/** The size of that context: llama.cpp ends the process where one has fewer outputs than sequences. */
+export const SHORT_CONTEXT_TOKENS = Math.max(SHORT_TOKENS, MOST_TEXTS)
+
 /** After a refusal the same is asked again at the earliest after this, in ms. */
 const REFUSED_MS = 5000
 
@@ -45,7 +48,7 @@ export interface ContextHolderParts {
   readonly mostTokens: number
   /** @returns undefined if llama.cpp refuses and has logged why */
   readonly create: (tokens: number) => TextContext | undefined
-  /** The same for {@link SHORT_TOKENS}, without flash attention; undefined: it would be no faster. */
+  /** The same for {@link SHORT_CONTEXT_TOKENS}, without flash attention; undefined: it would be no faster. */
   readonly createShort?: (() => TextContext | undefined) | undefined
   /** What a context for so many tokens takes, in bytes. */
   readonly bytesOf: (tokens: number) => number

@@ -14,7 +14,7 @@ import { threadCount, usableCores } from "../cores"
 import { measureFootprint, programPages } from "../text/footprint"
 import { loadWeights, gpusForLoad } from "../text/load"
 import { PART_TOKENS } from "./pass"
-import { contextTokens, FIRST_TOKENS, MOST_TEXTS, SHORT_TOKENS } from "./context-holder"
+import { contextTokens, FIRST_TOKENS, MOST_TEXTS, SHORT_CONTEXT_TOKENS } from "./context-holder"
 
 /** The same of a recurrent model. */
 const MOST_STATES = 8
@@ -79,7 +79,7 @@ export function loadEmbedder(
     context,
     create,
     createShort: isFasterShort(settings, ways, gpuLayers)
-      ? () => createFor(SHORT_TOKENS, { flashAttention: "off" })
+      ? () => createFor(SHORT_CONTEXT_TOKENS, { flashAttention: "off" })
       : undefined,
     mostTokens,
     measure,

@@ -65,6 +65,21 @@ test.each(EMBEDDERS)("%s gives a text the same vector alone and among others", a
   expect(distance(vectors[0], vectors[1])).toBeGreaterThan(0.01)
 })
 
+test("short texts, which have a context of their own, get the vectors of the usual one", async () => {
+  const usual = realEngine(folder.path, { settings: { flashAttention: "auto" } })
+  try {
+    for (const text of [words(1, 3), words(30, 4), words(61, 5), words(64, 6), words(200, 7)]) {
+      const { vectors } = await embed(usual, "bert", [text])
+      const exact = await embed(engine, "bert", [text])
+      expect(distance(vectors[0], exact.vectors[0])).toBeLessThan(1e-3)
+    }
+    const several = Array.from({ length: 31 }, (_, index) => words(1, index))
+    expect((await embed(usual, "bert", several)).vectors).toHaveLength(31)
+  } finally {
+    await usual.close()
+  }
+})
+
 test("pooling follows the file, and is the mean where the file leaves it open", async () => {
   const poolings = new Map<string, string>()
   const vectors = new Map<string, Float32Array | undefined>()
