@@ -44,7 +44,7 @@ export function htmlReport(report: BenchReport): string {
     `<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>${htmlText(title)}</title>` +
     `<meta name="viewport" content="width=device-width, initial-scale=1">` +
     `<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">` +
-    `<style>${STYLE}</style></head><body>\n${parts.join("\n")}\n</body></html>\n`
+    `<style>${STYLE}</style></head><body><main>\n${parts.join("\n")}\n</main></body></html>\n`
   )
 }
 
