@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test"
 import { blocksOf, type MarkdownBlock, MarkdownBlocks } from "../../src/web/markdown/blocks"
 import { hold } from "../../src/web/markdown/hold"
-import type { Token } from "../../src/web/markdown/parser"
+import { parseMarkdown, type Token } from "../../src/web/markdown/parser"
 import { safeImage, safeLink, visible } from "../../src/web/markdown/safe-link"
 
 const MIXED = `# Title
@@ -121,6 +121,11 @@ describe("a growing text", () => {
       expect((process.cpuUsage().user - started) / 1e6).toBeLessThan(3)
     }
   })
+})
+
+test("what follows a deeply nested list is shown", () => {
+  const list = Array.from({ length: 20 }, (_, depth) => `${"  ".repeat(depth)}- ${depth}`).join("\n")
+  expect(parseMarkdown(`${list}\n\nafter it`).some(({ content }) => content === "after it")).toBe(true)
 })
 
 describe("an unfinished end", () => {

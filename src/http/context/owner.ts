@@ -41,10 +41,13 @@ export function checkNotEmbedded({ headers }: Request): void {
  * without a key (`server.insecure`) is still its owner's.
  * @throws KeyRequired, OriginNotAllowed
  */
-export function checkIsOwner(request: Request, server: PeerAddresses | null): void {
+export function checkIsOwner(request: Request, server: PeerAddresses | null | undefined): void {
   checkNotEmbedded(request)
   // The server has keys, and this request has one.
   if (requestContextOf(request).owner !== "") return
+  // Elysia finds out what a handler uses by reading its source, and misses `server` beside a nested pattern: without it,
+  // nobody is known to be on this machine.
+  if (server === undefined) throw new KeyRequired()
   // A Unix socket's peer has no address.
   const address = server?.requestIP(request)?.address
   const isLocal = address === undefined || address === "" || LOOPBACK.test(address)

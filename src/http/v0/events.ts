@@ -88,7 +88,9 @@ class Watchers {
     stream.push(event("state", this.#stateBody()))
     stream.push(event("pulls", this.#context.pulls.list()))
     stream.push(event("activity", this.#activityBody(this.#looked?.tokens ?? 0, LOOK_MS)))
-    for (const entry of this.#context.activity.journalAfter(last ?? this.#journal - RECENT))
+    // A number that is yet to come is another server's, which ran before this one.
+    const since = last !== undefined && last <= this.#journal ? last : this.#journal - RECENT
+    for (const entry of this.#context.activity.journalAfter(since))
       if (entry.id <= this.#journal) stream.push(event("journal", toJournalBody(entry), entry.id))
     this.#all.add(stream)
     if (this.#context.closing.aborted) this.#end()

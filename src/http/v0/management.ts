@@ -34,8 +34,9 @@ const UPDATES_TIMEOUT_MS = 15_000
 export function managementRoutes({ inProgress, pulls, library, owner }: ManagementContext) {
   return new Elysia({ name: "v0-management" })
     .get("/v0/requests", () => ({ requests: toRequestBodies(inProgress.working) }))
-    .delete("/v0/requests/:id", ({ request, server, params: { id } }) => {
+    .delete("/v0/requests/:id", ({ request, server, params }) => {
       checkIsOwner(request, server)
+      const { id } = params
       if (!inProgress.stop(id)) throw new RequestNotFound(id)
       return { id, stopped: true }
     })
@@ -51,9 +52,9 @@ export function managementRoutes({ inProgress, pulls, library, owner }: Manageme
       },
       { parse: "none" },
     )
-    .delete("/v0/pulls/:id", ({ request, server, params: { id } }) => {
+    .delete("/v0/pulls/:id", ({ request, server, params }) => {
       checkIsOwner(request, server)
-      return pulls.cancel(id)
+      return pulls.cancel(params.id)
     })
     .post(
       "/v0/create",

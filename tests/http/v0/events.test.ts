@@ -126,6 +126,10 @@ describe("the stream of events", () => {
     const events = eventReader(await get("/v0/events", { headers: { "last-event-id": "2" } }))
     expect(await events.find("journal")).toMatchObject({ id: 3, type: "model-unloaded", reason: "idle" })
     await events.cancel()
+    // The number of a server that ran before this one: what this one has done is news.
+    const restarted = eventReader(await get("/v0/events", { headers: { "last-event-id": "40" } }))
+    expect(await restarted.find("journal")).toMatchObject({ id: 1 })
+    await restarted.cancel()
   })
 
   test("ends when the server is told to stop", async () => {

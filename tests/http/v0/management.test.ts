@@ -148,6 +148,12 @@ describe("what only the owner may do", () => {
     // Ollama's errors have no code.
     const refusal = await ask(fakeServer(undefined, options), elsewhere)
     expect([refusal.status, await refusal.text()]).toEqual([403, expect.stringContaining("other machines")])
+    // The address of the connection itself: a handler that does not get at it would take everyone for the owner.
+    const connected = fakeServer(undefined, options)
+    Object.assign(connected.app, {
+      server: { requestIP: () => ({ address: "192.0.2.1" }), timeout: () => {} },
+    })
+    expect((await ask(connected, { "content-type": "application/json" })).status).toBe(403)
     const keyed = fakeServer(undefined, { ...options, settings: { apiKeys: ["key"] } })
     const allowed = await ask(keyed, { ...elsewhere, authorization: "Bearer key" })
     expect(allowed.status).not.toBe(403)
