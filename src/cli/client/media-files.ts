@@ -5,6 +5,9 @@ import type { MediaPart } from "../../domain/chat"
 import { FileFailed } from "../../errors/store"
 import { UsageError } from "../../errors/cli"
 import type { JsonRecord } from "../../lib/json"
+import { formatSize } from "../../lib/text/bytes"
+import { BODY_BYTES } from "../../limits"
+import { printable } from "../terminal/output"
 
 const SOUNDS = /\.(?:wav|mp3|flac|ogg|opus)$/i
 
@@ -14,6 +17,13 @@ export function mediaFile(given: string, type?: MediaPart["type"]): MediaPart {
   const found = statSync(path, { throwIfNoEntry: false })
   if (found === undefined) throw new UsageError(`there is no file '${given}'`)
   if (!found.isFile()) throw new UsageError(`'${given}' is not a file`)
+  if (found.size === 0) throw new UsageError(`'${given}' is empty`)
+  // Of a request to a server, which gets base64; a larger one would fill the memory here first.
+  const most = (BODY_BYTES.withMedia / 4) * 3
+  if (found.size > most)
+    throw new UsageError(
+      `'${given}' has ${formatSize(found.size)}; at most ${formatSize(most)} can be shown to a model`,
+    )
   return { type: type ?? (SOUNDS.test(path) ? "audio" : "image"), path }
 }
 
@@ -23,6 +33,8 @@ interface PromptWithFiles {
   readonly media: readonly MediaPart[]
   /** As they were written. */
   readonly names: readonly string[]
+  /** Those of files that the model cannot perceive, which stay text. */
+  readonly unseen: readonly string[]
 }
 
 /**
@@ -38,18 +50,25 @@ const PICTURES = /\.(?:jpe?g|png|webp|gif|bmp)$/i
 export function takeFiles(prompt: string, senses: Senses): PromptWithFiles {
   const media: MediaPart[] = []
   const names: string[] = []
+  const unseen: string[] = []
   const text = prompt.replace(PATHS, (whole, single?: string, double?: string, plain?: string) => {
     const path = (single ?? double ?? plain?.replace(/\\(.)/g, "$1") ?? "").replace(/[,;:?!.]+$/, "")
     const rest = plain === undefined ? "" : (/[,;:?!.]+$/.exec(plain)?.[0] ?? "")
     const type = PICTURES.test(path) ? "image" : SOUNDS.test(path) ? "audio" : undefined
-    const isPerceived = type === "image" ? senses.sees : type === "audio" && senses.hears
-    const found = isPerceived ? statSync(resolve(withHome(path)), { throwIfNoEntry: false }) : undefined
-    if (found?.isFile() !== true) return whole
+    if (type === undefined || !isFile(path)) return whole
+    if (!(type === "image" ? senses.sees : senses.hears)) {
+      unseen.push(path)
+      return whole
+    }
     media.push(mediaFile(path))
     names.push(path)
     return rest
   })
-  return media.length === 0 ? { text: prompt, media, names } : { text: text.trim(), media, names }
+  return { text: media.length === 0 ? prompt : text.trim(), media, names, unseen }
+}
+
+function isFile(path: string): boolean {
+  return statSync(resolve(withHome(path)), { throwIfNoEntry: false })?.isFile() === true
 }
 
 /** Is there anything like a path of a picture or a sound? Then the model has to be asked whether it can perceive it. */
@@ -69,6 +88,16 @@ export function sensesOf({ capabilities }: { readonly capabilities: readonly str
 /** What is said when files are added. */
 export function addedText(names: readonly string[]): string {
   return names.map((name) => `Added image '${name}'\n`).join("")
+}
+
+/** What is said when files are not: their paths alone would be taken for the files. */
+export function unseenText(model: string, paths: readonly string[]): string {
+  return paths
+    .map(
+      (path) =>
+        `Note: model '${printable(model)}' gets the path '${printable(path)}' only, not what is in the file\n`,
+    )
+    .join("")
 }
 
 /** A part of a message for a server, which cannot read this machine's files. @throws FileFailed */

@@ -16,7 +16,7 @@ import { configFlag, type FlagValues, grouped, switchFlag } from "../args/flags"
 import { type AnswerOptions, answerOptions, parameterFlags } from "../args/parameters"
 import { parseThink } from "../args/think"
 import { toChatRequest } from "../client/chat-request"
-import { addedText, mayNameFiles, mediaFile, sensesOf, takeFiles } from "../client/media-files"
+import { addedText, mayNameFiles, mediaFile, sensesOf, takeFiles, unseenText } from "../client/media-files"
 import { readFormat } from "../args/output-format"
 import { fullContext, printAnswer, type PrintedAnswer } from "../client/print-answer"
 import { type ModelRunner, openRunner } from "../client/runner"
@@ -237,8 +237,8 @@ async function withFiles(
 ): Promise<Content> {
   const named = flags.image ?? []
   if (!mayNameFiles(question)) return contentOf(named, question)
-  const { text, media, names } = takeFiles(question, sensesOf(await runner.backend.show(name)))
-  io.writeError(addedText(names))
+  const { text, media, names, unseen } = takeFiles(question, sensesOf(await runner.backend.show(name)))
+  io.writeError(addedText(names) + unseenText(name, unseen))
   return contentOf([...named, ...media], text)
 }
 

@@ -87,6 +87,13 @@ export class Conversation {
     }
   }
 
+  /** Takes back what was added to the next question. @returns was there anything? */
+  withdrawAll(): boolean {
+    const hadAny = this.#shown.length > 0
+    this.#shown = []
+    return hadAny
+  }
+
   /** Are answers kept within JSON? */
   get isJson(): boolean {
     return this.#options.output !== undefined

@@ -1,3 +1,4 @@
+import type { MediaPart } from "../../domain/chat"
 import { modelSettings } from "../../config/sections/model"
 import { hasMedia, textOf } from "../../domain/content"
 import { UsageError } from "../../errors/cli"
@@ -7,7 +8,7 @@ import { printModelfile } from "../../formats/modelfile/print"
 import { readFormat } from "../args/output-format"
 import { parseThink } from "../args/think"
 import { modelfileParametersOf, parameterRows, setParameter } from "../args/parameters"
-import { addedText, mayNameFiles, mediaFile, sensesOf, takeFiles } from "../client/media-files"
+import { addedText, mayNameFiles, mediaFile, sensesOf, takeFiles, unseenText } from "../client/media-files"
 import { fullContext, loadingText, printAnswer, type PrintedAnswer } from "../client/print-answer"
 import type { ModelRunner } from "../client/runner"
 import { withRightCommand } from "../models/wrong-kind"
@@ -118,16 +119,24 @@ export class Session {
 
   /** Takes paths of pictures out of the question, if the model can see them. */
   async #askAbout(line: string): Promise<void> {
-    if (!mayNameFiles(line)) return await this.#ask(line)
-    const facts = await this.#runner.backend.show(this.#conversation.model)
-    const { text, media, names } = takeFiles(line, sensesOf(facts))
-    this.#io.writeError(addedText(names))
+    if (!mayNameFiles(line)) return await this.#askShowing(line, [])
+    const { model } = this.#conversation
+    const facts = await this.#runner.backend.show(model)
+    const { text, media, names, unseen } = takeFiles(line, sensesOf(facts))
+    this.#io.writeError(addedText(names) + unseenText(model, unseen))
+    await this.#askShowing(text, media)
+  }
+
+  async #askShowing(question: string, media: readonly MediaPart[]): Promise<void> {
     const withdraw = this.#conversation.show(media)
     try {
-      await this.#ask(text)
+      await this.#ask(question)
     } catch (error) {
       // Asked again, the line names them again.
       withdraw()
+      // One of the earlier ones may be what failed, and would fail every question to come.
+      if (!(error instanceof Cancelled) && this.#conversation.withdrawAll())
+        this.#print("The next question is asked without the files that were added; /image adds them again.\n")
       throw error
     }
   }

@@ -54,7 +54,7 @@ async function sizeOf(file: Uint8Array): Promise<{ readonly width: number; reado
   if (refusal !== undefined) throw new Unreadable(refusal)
   const { width, height } = await trying(() => open(file).metadata())
   if (width * height <= PICTURES.sourcePixels) return { width, height }
-  throw new Unreadable(tooLarge(`${width} × ${height}`))
+  throw new Unreadable(tooLarge(`${width} × ${height} pixels`))
 }
 
 function open(file: Uint8Array): Bun.Image {
@@ -66,13 +66,14 @@ async function trying<T>(read: () => Promise<T>): Promise<T> {
     return await read()
   } catch (error) {
     const code = error instanceof Error && "code" in error ? error.code : undefined
-    if (code === "ERR_IMAGE_TOO_MANY_PIXELS") throw new Unreadable(tooLarge("more"))
+    if (code === "ERR_IMAGE_TOO_MANY_PIXELS") throw new Unreadable(tooLarge())
     throw new Unreadable(
       code === "ERR_IMAGE_DECODE_FAILED" ? "it is damaged" : `it is damaged (${reasonOf(error)})`,
     )
   }
 }
 
-function tooLarge(size: string): string {
-  return `it has ${size} pixels; at most ${PICTURES.sourcePixels / 1024 ** 2} megapixels are accepted`
+/** `size`: unknown where only the decoder sees it. */
+function tooLarge(size = "too many pixels"): string {
+  return `it has ${size}; at most ${PICTURES.sourcePixels / 1024 ** 2} megapixels are accepted`
 }

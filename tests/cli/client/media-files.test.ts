@@ -1,5 +1,5 @@
 import { afterAll, describe, expect, test } from "bun:test"
-import { mkdirSync, writeFileSync } from "node:fs"
+import { mkdirSync, truncateSync, writeFileSync } from "node:fs"
 import { join } from "node:path"
 import { mediaFile, takeFiles, toMediaBody } from "../../../src/cli/client/media-files"
 import { tempFolder } from "../../support/temp-folder"
@@ -56,6 +56,8 @@ describe("paths in a prompt", () => {
     const prompt = `${cat} and ${sound}`
     expect(taken(prompt, { sees: false, hears: false })).toEqual([prompt, []])
     expect(taken(prompt, { sees: true, hears: false })).toEqual([`and ${sound}`, [`image ${cat}`]])
+    expect(takeFiles(prompt, { sees: true, hears: false }).unseen).toEqual([sound])
+    expect(takeFiles(`${cat} ./none.png ${notes}`, { sees: false, hears: false }).unseen).toEqual([cat])
   })
 })
 
@@ -64,6 +66,17 @@ test("a file that is named must be there", () => {
   expect(mediaFile(sound)).toEqual({ type: "audio", path: sound })
   expect(() => mediaFile("./none.png")).toThrow("there is no file './none.png'")
   expect(() => mediaFile(folder.path)).toThrow("is not a file")
+})
+
+test("a file that is named is neither empty nor larger than a request", () => {
+  const empty = file("empty.png")
+  truncateSync(empty, 0)
+  expect(() => mediaFile(empty)).toThrow(`'${empty}' is empty`)
+  const large = file("large.png")
+  truncateSync(large, 48 * 1024 ** 2 + 1)
+  expect(() => mediaFile(large)).toThrow(
+    /'.*large\.png' has 48(\.0)? MiB; at most 48 MiB can be shown to a model/,
+  )
 })
 
 test("a server gets the content of a file", () => {

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test"
+import { writeFileSync } from "node:fs"
 import { join } from "node:path"
 import type { ModelRunner } from "../../../src/cli/client/runner"
 import { Conversation } from "../../../src/cli/repl/conversation"
@@ -16,6 +17,7 @@ import type { Store } from "../../../src/store/contract"
 import { fakeIo } from "../../support/fakes/fake-io"
 import { FakeTerminal } from "../../support/fakes/fake-terminal"
 import { ModelsFolder } from "../../support/files/models-folder"
+import { tempFolder } from "../../support/temp-folder"
 
 /** Answers every question with its words in capitals; `crash` breaks down and `forever` never ends. */
 class EchoModels implements ModelRunner, ModelBackend {
@@ -193,6 +195,25 @@ describe("a conversation", () => {
     const { source, io } = await talk("crash", "two")
     expect(io.err).toBe("Error: the worker of model 'smol' was killed by SIGKILL\n")
     expect(contents(source.turns[1])).toEqual(["user: two"])
+  })
+
+  test("goes on after an error without the picture that may have caused it", async () => {
+    const picture = join(import.meta.dir, "session.test.ts")
+    const { source, io } = await talk(`/image ${picture}`, "crash", "two")
+    expect(source.turns.map(({ messages }) => JSON.stringify(messages.at(-1)).includes(picture))).toEqual([
+      true,
+      false,
+    ])
+    expect(io.err).toStartWith("The next question is asked without the files that were added;")
+  })
+
+  test("says which paths stay text, as the model cannot see", async () => {
+    using folder = tempFolder()
+    const picture = join(folder.path, "cat.png")
+    writeFileSync(picture, "picture")
+    const { source, io } = await talk(`What is ${picture}`)
+    expect(contents(source.turns[0])).toEqual([`user: What is ${picture}`])
+    expect(io.err).toBe(`Note: model 'smol' gets the path '${picture}' only, not what is in the file\n`)
   })
 
   test("has an error in the middle of an answer on a line of its own", async () => {

@@ -9,6 +9,7 @@ import { encodeWav } from "../../../support/files/recordings"
 import { tempFolder } from "../../../support/temp-folder"
 import { pictureFiles } from "../../../support/vision/picture-files"
 import { plainPicture, tiledPicture } from "../../../support/vision/pictures"
+import { pngWithoutPixels } from "../../../support/vision/png-writer"
 
 // Nothing here waits for a clock; this is for machines on which everything takes its time.
 setDefaultTimeout(60_000)
@@ -66,6 +67,13 @@ describe("the process that reads pictures", () => {
       })
     },
   )
+
+  test("says how many pixels are accepted, where only the decoder sees that there are more", async () => {
+    const large = partOf(pngWithoutPixels(60_000, 60_000))
+    expect(String(await failure(reader.measure(large)))).toContain(
+      "the image cannot be read: it has too many pixels; at most 64 megapixels are accepted",
+    )
+  })
 
   test("gives equal files equal digests, and another to one that is looked at from afar", async () => {
     const bytes = tiledPicture(1000, 500)
