@@ -191,7 +191,7 @@ function piecesAtMarks(
   const [first = "", ...others] = prompt.split(mark)
   if (others.length !== parts.length)
     throw new InvalidRequest(
-      `the prompt has ${others.length} marks for ${parts.length} images and sounds; each needs one`,
+      `the prompt's marks (${others.length}) are not as many as its images and sounds (${parts.length}); each needs one`,
       "prompt",
     )
   const pieces = others.flatMap((text, media): PromptPiece[] => [
