@@ -161,6 +161,22 @@ export interface WorkerCounters extends AdapterUsage, MediaUsage {
   readonly drafts?: DraftCounts
 }
 
+/** What a worker has counted at its start. */
+export const NO_COUNTERS: WorkerCounters = {
+  decodeCalls: 0,
+  promptTokensEvaluated: 0,
+  promptTokensCached: 0,
+  tokensGenerated: 0,
+  preemptions: 0,
+  kvGrowths: 0,
+  draftTokens: 0,
+  draftTokensAccepted: 0,
+  adapterSwitches: 0,
+  adapterLoads: 0,
+  mediaEncoded: 0,
+  mediaEncodeMs: 0,
+}
+
 /** Places in a draft that are counted together, by their last one. */
 export const DRAFT_PLACES = [1, 2, 4, 8, 16, 64] as const
 

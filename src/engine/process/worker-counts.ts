@@ -1,21 +1,6 @@
 import type { DraftCounts, WorkerCounters } from "../../domain/loaded-model"
 import type { EngineObserver, ObservedWorker } from "../observer"
 
-export const NO_COUNTERS: WorkerCounters = {
-  decodeCalls: 0,
-  promptTokensEvaluated: 0,
-  promptTokensCached: 0,
-  tokensGenerated: 0,
-  preemptions: 0,
-  kvGrowths: 0,
-  draftTokens: 0,
-  draftTokensAccepted: 0,
-  adapterSwitches: 0,
-  adapterLoads: 0,
-  mediaEncoded: 0,
-  mediaEncodeMs: 0,
-}
-
 /** Tells an observer by how much a worker's counters have risen. */
 export function observeCounters(
   observer: EngineObserver | undefined,

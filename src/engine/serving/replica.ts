@@ -1,6 +1,11 @@
 import { join } from "node:path"
 import type { GenerationRequest, RenderedPrompt } from "../../domain/chat"
-import type { LoadedModelInfo, ModelState, WorkerCounters } from "../../domain/loaded-model"
+import {
+  type LoadedModelInfo,
+  type ModelState,
+  NO_COUNTERS,
+  type WorkerCounters,
+} from "../../domain/loaded-model"
 import type { ModelSummary } from "../../domain/model"
 import type { ModelSettings } from "../../domain/settings"
 import type { WorkEvent } from "../../domain/tasks"
@@ -11,7 +16,7 @@ import { ShuttingDown } from "../../errors/engine"
 import type { WorkerModel } from "../../protocol/messages"
 import { decodeRendered, encodeDefaults, encodeRequest, type WireEvents } from "../../protocol/wire"
 import type { EngineObserver, ObservedWorker, UnloadReason } from "../observer"
-import { NO_COUNTERS, observeCounters } from "../process/worker-counts"
+import { observeCounters } from "../process/worker-counts"
 import { type WorkerOptions, WorkerProcess, type WorkMessage } from "../process/worker-process"
 import type { Fit } from "../residency/eviction"
 import type { MemoryReader } from "../residency/memory-reader"

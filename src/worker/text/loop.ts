@@ -282,6 +282,7 @@ export class TextLoop {
       : plan.work.flatMap(({ sequence }) => CheckedDraft.of(sequence, cache) ?? [])
     const startedAt = this.#now()
     const result = this.#runtime.context.decode(this.#batch)
+    this.#outbox.counters.decodeCalls++
     if (result === "no-room" && !isUsual) return this.#speculation?.pause()
     if (!this.#advance(plan, result)) return
     if (isUsual) this.#budget.observe(plan.decodeCount, plan.promptTokens, this.#now() - startedAt)
@@ -297,6 +298,7 @@ export class TextLoop {
     this.#adapters.apply(this.#runtime.context, sequence.request.adapters)
     try {
       const { plan, result, rows } = media.compute(this.#runtime, turn, this.#budget.tokens(this.streams))
+      this.#outbox.counters.decodeCalls++
       if (this.#advance(plan, result)) this.#takeAll(rows)
     } catch (error) {
       this.#requests.fail(sequence, asXllmError(error))
@@ -306,7 +308,6 @@ export class TextLoop {
 
   /** Counts what was computed; where nothing was, that is remedied. */
   #advance(plan: StepPlan<Sequence>, result: DecodeResult): boolean {
-    this.#outbox.counters.decodeCalls++
     if (result === "no-room") this.#recovery.makeSpace(plan.work)
     if (result === "failed") this.#recovery.isolate(plan.work)
     if (result !== "done") return false

@@ -1,5 +1,5 @@
 import type { GenerationEvent } from "../../../domain/chat"
-import type { StepUsage, WorkerCounters } from "../../../domain/loaded-model"
+import { NO_COUNTERS, type StepUsage, type WorkerCounters } from "../../../domain/loaded-model"
 import type { XllmError } from "../../../errors/base"
 import type { FromTextWorker } from "../../../protocol/messages"
 import { encodeEvents, type PromptLogprob, type WorkerEvent } from "../../../protocol/wire"
@@ -7,20 +7,7 @@ import { encodeEvents, type PromptLogprob, type WorkerEvent } from "../../../pro
 export type MutableCounters = { -readonly [K in keyof WorkerCounters]: WorkerCounters[K] }
 
 export function noCounters(): MutableCounters {
-  return {
-    decodeCalls: 0,
-    promptTokensEvaluated: 0,
-    promptTokensCached: 0,
-    tokensGenerated: 0,
-    preemptions: 0,
-    kvGrowths: 0,
-    draftTokens: 0,
-    draftTokensAccepted: 0,
-    adapterSwitches: 0,
-    adapterLoads: 0,
-    mediaEncoded: 0,
-    mediaEncodeMs: 0,
-  }
+  return { ...NO_COUNTERS }
 }
 
 /** Collects the events of one step and sends them as one message. */
